@@ -46,6 +46,8 @@ _ALWAYS_CONF = {
     "spark.sql.session.timeZone": "UTC",
     # Delta replays its log with 50 tasks unless told otherwise, which takes longer than most commits here.
     "spark.databricks.delta.snapshotPartitions": "2",
+    # Every commit carries Winnow's record, also one that finds no row where there was none before.
+    "spark.databricks.delta.skipRecordingEmptyCommits": "false",
 }
 
 _ARCHIVES = "spark.archives"

@@ -36,6 +36,14 @@ def test_replace_where_replaces_just_these_rows(session: Session, tmp_path: Path
     assert found == [("a", True), ("b", True), ("c", True), ("x", False)]
 
 
+def test_a_commit_without_rows_is_a_commit(session: Session, tmp_path: Path) -> None:
+    lake = Lake(session, str(tmp_path))
+    nothing = session.spark.createDataFrame(ROWS).where("false")
+    for version in range(3):
+        assert lake.write("clusters", nothing, info={"winnow": "1", "number": version}) == version
+        assert lake.info("clusters") == {"winnow": "1", "number": version}
+
+
 def test_other_columns_are_refused_and_nothing_is_harmed(session: Session, tmp_path: Path) -> None:
     lake = Lake(session, str(tmp_path))
     frame = session.spark.createDataFrame(ROWS)
