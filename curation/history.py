@@ -42,10 +42,20 @@ class Commit:
     code: str | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def seconds(self) -> float | None:
+        """From the start of the stage, as recorded, to the commit; None where no start, or a later one, is recorded.
+
+        On a Spark Connect server the commit is dated by the server's clock, the start by the client's.
+        """
+        started = self.record.get("timing", {}).get("started")
+        took = -1.0 if started is None else (self.time - datetime.fromisoformat(started)).total_seconds()
+        return took if took >= 0 else None
+
     def as_json(self) -> dict[str, Any]:
         """The commit as plain JSON, without the recipe, which `recipe_hash` stands for."""
         fields = {name: value for name, value in asdict(self).items() if name != "record"}
-        return fields | {"time": self.time.isoformat(timespec="milliseconds")}
+        return fields | {"time": self.time.isoformat(timespec="milliseconds"), "seconds": self.seconds}
 
 
 def commit_of(table: str, entry: Mapping[str, Any]) -> Commit:

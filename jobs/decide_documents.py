@@ -24,7 +24,8 @@ def decide(work: Work) -> StageResult:
                 f"{num_documents} documents are in the lake and {num_measured} are measured: run `winnow measure` first"
             )
         with work.display.stage("decide", num_measured):
-            info = record(work, "decide", {"decide": key}, tables)
+            written.num_rows = num_documents
+            info = record(work, "decide", {"decide": key}, tables, written)
             lake.write("decisions", decided(recipe.rules, clusters, recipe.hash)(signals), info=info)
         written.num_rows = lake.read("decisions").count()
         if written.num_rows != num_documents:

@@ -29,12 +29,12 @@ def deduplicate(work: Work) -> StageResult:
         with work.display.stage("dedup", None):
             found = duplicates(documents, config, lake.checkpoint, signals)
             alarms = [dataclasses.asdict(alarm) for alarm in found.alarms]
-            info = record(work, "dedup", {"dedup": key}, tables, stats=found.stats.as_dict(), alarms=alarms)
+            written.num_rows = found.stats.num_documents
+            info = record(work, "dedup", {"dedup": key}, tables, written, stats=found.stats.as_dict(), alarms=alarms)
             if found.signatures is not None:
                 lake.write("signatures", found.signatures, info=info)
             lake.write("clusters", found.clusters, info=info)  # last: it says that the stage is done
         lake.drop_scratch()
-        written.num_rows = found.stats.num_documents
         written.num_bytes = _text_bytes(work)
         written.notes += _notes(found)
         written.warnings += [f"dedup: {alarm.message}" for alarm in found.alarms]

@@ -27,7 +27,7 @@ from curation.tables import DOCUMENTS, QUARANTINE
 from jobs.display import Silent
 from jobs.ingested import Ingested, notes_of, warnings_of
 from jobs.lake import Lake
-from jobs.stage import Display, StageResult, Work, code_version, recipe_record
+from jobs.stage import Display, StageResult, Work, code_version, recipe_record, timing
 
 _TASK_BYTES = 64 << 20
 _COUNTS = ("num_records", "num_documents", "num_quarantined", "num_bytes")
@@ -103,7 +103,7 @@ def ingest_files(
     Raises:
         InputError: an input is not there, names clash, or no document at all could be read.
     """
-    start = time.perf_counter()
+    start, started = time.perf_counter(), time.time()
     display = display or Silent()
     key = config.reading_key()
     found = find_files(config)
@@ -114,7 +114,8 @@ def ingest_files(
         resolve(plan, ledger.entries, key, fingerprints(lake.spark, heaps))
     scanned = _scan(lake, config, plan, ledger, num_tasks, display)
     plan.changed = [file for file in plan.changed if file.name not in scanned.withheld]
-    commit = _Commit(lake, config, plan, ledger, scanned, recorded or {})
+    took = timing(started, scanned.total("num_documents"), scanned.total("num_bytes"))
+    commit = _Commit(lake, config, plan, ledger, scanned, {**(recorded or {}), "timing": took})
     nothing = commit.is_empty()
     if not nothing:
         commit.run(display, num_tasks)

@@ -30,9 +30,9 @@ def sample(work: Work) -> StageResult:
             asked = {domain.domain: domain.asked for domain in chosen.domains}
             drawn = {domain.domain: domain.drawn for domain in chosen.domains}
             keys = {"decide": decide_key, "sample": key}
-            entry = record(work, "sample", keys, ("decisions", "signals"), asked=asked, drawn=drawn)
+            written.num_rows = decisions.count()
+            entry = record(work, "sample", keys, ("decisions", "signals"), written, asked=asked, drawn=drawn)
             lake.write("decisions", sampled(chosen.keys, recipe.hash)(decisions), info=entry)
-        written.num_rows = decisions.count()
         written.warnings += chosen.warnings
         written.notes.append(f"{sum(drawn.values()):,} {sampling.unit} drawn, {sum(asked.values()):,} asked")
         if len(asked) > 1:

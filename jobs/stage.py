@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
@@ -55,12 +56,23 @@ class Work:
 
 @dataclass
 class Written:
-    """Filled in by a stage while it works: what to record and to say."""
+    """Filled in by a stage while it works: what to record and to say.
+
+    Attributes:
+        num_rows: rows of text that it handles, or rows that it writes; known when it commits.
+        num_bytes: bytes of text that it handles, None as long as it is not known.
+        carried_bytes: bytes of the texts whose rows stand there already and are kept as they are.
+        notes: what it found, for people.
+        warnings: what the user should look at.
+        started: when it began, seconds since 1970.
+    """
 
     num_rows: int = 0
     num_bytes: int | None = None
+    carried_bytes: int = 0
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    started: float = field(default_factory=time.time)
 
 
 def code_version() -> str:
@@ -78,15 +90,17 @@ def stage_key(recipe: Recipe, stage: Stage, inputs: Mapping[str, str | None], *m
 
 
 def identity(lake: Lake, table: str) -> str | None:
-    """A name for the present state of a table: its version and its record. None where there is no table."""
+    """A name for the present state of a table: its version and its record, times aside. None where there is none."""
     number = lake.version(table)
     if number is None:
         return None
-    record = canonical(lake.info(table))
+    record = canonical({name: value for name, value in (lake.info(table) or {}).items() if name != "timing"})
     return f"{number}-{hashlib.sha256(record.encode()).hexdigest()[:16]}"
 
 
-def record(work: Work, stage: Stage, keys: Mapping[str, str], inputs: tuple[str, ...], **more: Any) -> dict[str, Any]:
+def record(
+    work: Work, stage: Stage, keys: Mapping[str, str], inputs: tuple[str, ...], written: Written, **more: Any
+) -> dict[str, Any]:
     """Winnow's record of a commit: who wrote the table, by which recipe, from what.
 
     Args:
@@ -94,6 +108,7 @@ def record(work: Work, stage: Stage, keys: Mapping[str, str], inputs: tuple[str,
         stage: the stage that commits.
         keys: the key of every stage whose work the table holds.
         inputs: the tables that were read.
+        written: when the stage began, and how much it handles.
         more: further plain values.
     """
     return {
@@ -103,8 +118,19 @@ def record(work: Work, stage: Stage, keys: Mapping[str, str], inputs: tuple[str,
         **recipe_record(work.recipe),
         "inputs": {table: work.lake.version(table) for table in inputs},
         "engine": work.lake.session.description,
+        "timing": timing(written.started, written.num_rows, written.num_bytes, written.carried_bytes),
         **more,
     }
+
+
+def timing(started: float, num_rows: int, num_bytes: int | None, carried_bytes: int = 0) -> dict[str, Any]:
+    """When a stage began and how much it handles, as its commit records it.
+
+    How long it took is not known before the commit, but the log dates the commit itself: the time between is what
+    `curation.history.Commit.seconds` gives. It is no part of a table's `identity`.
+    """
+    moment = datetime.fromtimestamp(started, UTC).isoformat(timespec="milliseconds")
+    return {"started": moment, "num_rows": num_rows, "num_bytes": num_bytes, "carried_bytes": carried_bytes}
 
 
 def recipe_record(recipe: Recipe) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from curation.report.distributions import histograms
 from curation.report.examples import pick_dropped, quarantined, with_texts, with_values
 from curation.report.findings import Findings, StageTime, TableVersion
 from curation.report.page import page
+from curation.report.times import recorded_times
 from curation.tables import TABLES
 from jobs.lake import Lake
 from jobs.lake_reader import EngineReader
@@ -67,7 +69,8 @@ def collect(work: Work, results: Sequence[StageResult] = (), summary: Summary | 
     """
     lake, recipe = work.lake, work.recipe
     counted = summary or summarise(lake, recipe)
-    commits = _newest_commits(lake)
+    history = _commits(lake)
+    commits = {name: found[0] for name, found in history.items()}
     tables = {name: lake.read(name, commit.version) for name, commit in commits.items()}
     decisions, signals, documents = tables["decisions"], tables["signals"], tables["documents"]
     clusters = tables.get("clusters") if recipe.dedup is not None else None
@@ -96,7 +99,7 @@ def collect(work: Work, results: Sequence[StageResult] = (), summary: Summary | 
         examples=read,
         quarantine=quarantined(tables["quarantine"]) if "quarantine" in tables else (),
         nulls=counted.nulls,
-        times=_times(results),
+        times=_times(results, recorded_times(history, recipe, groups.total.num_bytes)),
         versions=tuple(_version(commit) for commit in commits.values()),
         files=_files(tables.get("files")),
         budget=_budget(commits["decisions"].record),
@@ -108,14 +111,14 @@ def _default_path(lake: Lake) -> Path:
     return Path(lake.path) / "report.html" if is_local else Path("report.html")
 
 
-def _newest_commits(lake: Lake) -> dict[str, Commit]:
-    """The newest commit of every table that is there."""
+def _commits(lake: Lake) -> dict[str, list[Commit]]:
+    """The commits of every table that is there, newest first."""
     reader = EngineReader(lake)
     found = {table.name: reader.commits(table.name) for table in TABLES}
     for name in ("documents", "signals", "decisions"):
         if not found[name]:
             lake.read(name)  # says which stage makes it
-    return {name: commits[0] for name, commits in found.items() if commits}
+    return {name: commits for name, commits in found.items() if commits}
 
 
 def _version(commit: Commit) -> TableVersion:
@@ -146,17 +149,19 @@ def _warnings(
     return tuple(dict.fromkeys([*found, *summary.warnings]))
 
 
-def _times(results: Sequence[StageResult]) -> tuple[StageTime, ...]:
-    return tuple(
-        StageTime(
-            stage=result.stage,
-            num_rows=result.num_rows,
-            num_bytes=result.num_bytes,
-            seconds=result.seconds,
-            note=("; ".join(result.notes) or "up to date") if result.skipped else "",
-        )
-        for result in results
-    )
+def _times(results: Sequence[StageResult], recorded: Mapping[str, StageTime]) -> tuple[StageTime, ...]:
+    """How long the stages took just now, and where they did not run, when they last did."""
+    times = dict(recorded)
+    for result in results:
+        if result.skipped:
+            said = "; ".join(result.notes) or "up to date"
+            known = recorded.get(result.stage, StageTime(stage=result.stage))
+            times[result.stage] = replace(known, note=f"{said}; {known.note}" if known.note else said)
+        else:
+            times[result.stage] = StageTime(
+                stage=result.stage, num_rows=result.num_rows, num_bytes=result.num_bytes, seconds=result.seconds
+            )
+    return tuple(times[stage] for stage in dict.fromkeys([*(result.stage for result in results), *times]))
 
 
 def _files(files: DataFrame | None) -> tuple[int, int] | None:

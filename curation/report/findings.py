@@ -251,15 +251,20 @@ class StageTime:
         stage: its name.
         num_rows: documents it handled.
         num_bytes: bytes of text it handled, None where it reads no text.
-        seconds: how long it took.
-        note: said instead of numbers where it had nothing to do.
+        seconds: how long it took, None where it is not known.
+        note: said beside the numbers: that it had nothing to do this time, or when that was.
     """
 
     stage: str
     num_rows: int = 0
     num_bytes: int | None = None
-    seconds: float = 0.0
+    seconds: float | None = None
     note: str = ""
+
+    @property
+    def speed(self) -> float | None:
+        """Bytes per second, None where either is not known."""
+        return self.num_bytes / self.seconds if self.num_bytes is not None and self.seconds else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,3 +339,16 @@ class Findings:
     versions: tuple[TableVersion, ...] = ()
     files: tuple[int, int] | None = None
     budget: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """How long all stages took together, as far as it is known."""
+        return sum(one.seconds for one in self.times if one.seconds is not None)
+
+    @property
+    def speed(self) -> float | None:
+        """Bytes of text per second through all stages, None unless all are known to have handled all of it."""
+        handled = {one.stage: one.num_rows for one in self.times if one.seconds is not None}
+        needed = ["ingest", "measure", "decide", *(["dedup"] if self.duplicates is not None else [])]
+        is_all = self.total.documents and all(handled.get(stage) == self.total.documents for stage in needed)
+        return self.total.num_bytes / self.seconds if is_all and self.seconds else None

@@ -52,6 +52,21 @@ def test_a_commit_tells_what_was_recorded() -> None:
     assert "record" not in told
 
 
+@pytest.mark.parametrize(
+    ("timing", "seconds"),
+    [
+        ({"timing": {"started": "2023-11-14T22:13:18.500+00:00"}}, 1.5),
+        ({"timing": {"started": "2023-11-14T23:13:20.000+01:00"}}, 0.0),
+        ({"timing": {"started": "2023-11-14T22:13:20.001+00:00"}}, None),  # another machine's clock
+        ({}, None),
+    ],
+)
+def test_a_stage_took_from_its_start_to_its_commit(timing: dict[str, Any], seconds: float | None) -> None:
+    commit = commit_of("t", entry(0, {"winnow": "1", **timing}))
+    assert commit.seconds == seconds
+    assert commit.as_json()["seconds"] == seconds
+
+
 @pytest.mark.parametrize("text", [None, "", "no json", "[1]", "{}", '{"other": 1}'])
 def test_what_is_not_winnows_is_none_of_its_business(text: str | None) -> None:
     assert winnow_record(text) is None

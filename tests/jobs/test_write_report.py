@@ -1,5 +1,7 @@
 """The job: one file from whatever a lake holds, and plain errors where it cannot be made."""
 
+import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
+from rich.console import Console
 
 from curation.decide import NOT_REPRESENTATIVE
 from curation.dedup.config import Dedup
@@ -16,10 +19,13 @@ from curation.recipe import Recipe
 from curation.rules import Rule
 from curation.session import Session
 from curation.signals import gopher
+from curation.sources.settings import Ingest
 from curation.tables import CLUSTERS, DECISIONS, DOCUMENTS, FILES, QUARANTINE
+from jobs.curate_corpus import curate
 from jobs.display import Silent
 from jobs.lake import Lake
-from jobs.stage import StageResult, Work, record
+from jobs.recipes.demo import RECIPE as DEMO
+from jobs.stage import StageResult, Work, Written, identity, record
 from jobs.write_report import collect, write_report
 
 RULES = (Rule("a.few", on="gopher.num_words", min=5), Rule("a.long", on="gopher.mean_word_length", max=10))
@@ -56,7 +62,7 @@ def work_on(session: Session, folder: Path, recipe: Recipe, number: int) -> Work
     lake.write(
         "signals",
         frame(session, measured, schema),
-        info=record(work, "measure", {}, ()),
+        info=record(work, "measure", {}, (), Written(num_rows=number)),
     )
     decided = [
         {"doc_id": doc_id, "reasons": reasons[i] if i < len(reasons) else [], "kept": i >= len(reasons)}
@@ -65,7 +71,7 @@ def work_on(session: Session, folder: Path, recipe: Recipe, number: int) -> Work
     lake.write(
         "decisions",
         frame(session, decided, DECISIONS.schema),
-        info=record(work, "decide", {}, ()),
+        info=record(work, "decide", {}, (), Written(num_rows=number)),
     )
     if recipe.dedup is not None:
         pair = [
@@ -73,7 +79,8 @@ def work_on(session: Session, folder: Path, recipe: Recipe, number: int) -> Work
             for doc_id in ids[1:3]
         ]
         alarms = [{"message": "look at this"}] if number else []
-        lake.write("clusters", frame(session, pair, CLUSTERS.schema), info=record(work, "dedup", {}, (), alarms=alarms))
+        told = record(work, "dedup", {}, ("documents",), Written(num_rows=number), alarms=alarms)
+        lake.write("clusters", frame(session, pair, CLUSTERS.schema), info=told)
     return work
 
 
@@ -85,7 +92,13 @@ def test_a_small_lake(session: Session, tmp_path: Path) -> None:
     assert found.warnings[:2] == ("slow", "dedup: look at this")
     assert found.nulls == {"gopher.num_words": 1, "gopher.mean_word_length": 5}
     assert found.files == (1, 6)
-    assert [(one.stage, one.note) for one in found.times] == [("measure", ""), ("sample", "up to date")]
+    assert [(one.stage, one.seconds is not None) for one in found.times] == [
+        ("measure", True),
+        ("sample", False),
+        ("dedup", True),
+        ("decide", True),
+    ]
+    assert [one.note for one in found.times[:2]] == ["", "up to date"]
     assert [one.table for one in found.versions] == [
         "documents",
         "quarantine",
@@ -101,6 +114,48 @@ def test_a_small_lake(session: Session, tmp_path: Path) -> None:
     assert "&lt;b&gt;00000000000000000000000000000000&lt;/b&gt;" in html
     assert "<b>0000" not in html
     assert list(path.parent.glob(".report*")) == []
+
+
+def test_a_lake_knows_how_long_each_stage_took(session: Session, tmp_path: Path, sample_corpus: Path) -> None:
+    (tmp_path / "in").mkdir()
+    lines = gzip.decompress((sample_corpus / "code.jsonl.gz").read_bytes()).splitlines(keepends=True)
+    (tmp_path / "in" / "first.jsonl").write_bytes(b"".join(lines[:30]))
+    work = Work(Lake(session, str(tmp_path / "lake")), DEMO, Silent())
+    reading = Ingest(inputs=(str(tmp_path / "in"),))
+    results = {result.stage: result for result in curate(work, reading, Console(quiet=True))}
+    found = collect(work)  # `winnow report`: nothing has just run
+    assert [one.stage for one in found.times] == ["ingest", "measure", "dedup", "decide", "sample"]
+    for one in found.times:
+        ran = results[one.stage]
+        assert (one.num_rows, one.num_bytes) == (ran.num_rows, ran.num_bytes) == (30, ran.num_bytes)
+        assert one.seconds is not None
+        assert 0.3 * ran.seconds < one.seconds < 1.1 * ran.seconds  # counting afterwards is not in it
+        assert one.note.endswith("UTC")
+    assert found.speed == found.total.num_bytes / found.seconds
+    assert [one.num_bytes is not None for one in found.times] == [True, True, True, False, False]
+
+    (tmp_path / "in" / "second.jsonl").write_bytes(b"".join(lines[30:40]))
+    more = {result.stage: result for result in curate(work, reading, Console(quiet=True))}
+    times = {one.stage: one for one in collect(work).times}
+    assert (times["measure"].num_rows, times["dedup"].num_rows) == (10, 40)
+    assert times["measure"].num_bytes == more["measure"].num_bytes == more["dedup"].num_bytes - found.times[1].num_bytes
+    assert collect(work).speed is None  # only a part of the text was measured by the last run
+
+    told = [json.loads(line) | {"url": "https://example.org"} for line in lines[30:40]]
+    (tmp_path / "in" / "second.jsonl").write_text("".join(json.dumps(one) + "\n" for one in told))
+    again = {result.stage: result for result in curate(work, reading, Console(quiet=True))}
+    assert (again["ingest"].num_rows, again["measure"].num_rows, again["measure"].num_bytes) == (10, 0, 0)
+
+
+@pytest.mark.parametrize("session", ["sail"], indirect=True)
+def test_times_are_no_part_of_what_a_table_is(session: Session, tmp_path: Path) -> None:
+    rows = frame(session, [{"name": "f", "num_records": 1}], FILES.schema)
+    names = []
+    for number, recipe in enumerate((RECIPE, RECIPE, Recipe(name="bare"))):
+        work = Work(Lake(session, str(tmp_path / str(number))), recipe, Silent())
+        work.lake.write("files", rows, info=record(work, "ingest", {}, (), Written(started=1e9 + number)))
+        names.append(identity(work.lake, "files"))
+    assert names[0] == names[1] != names[2]
 
 
 @pytest.mark.parametrize("session", ["sail"], indirect=True)
