@@ -34,8 +34,9 @@ endef
 help:
 	@echo "make demo    install Winnow into .venv and curate the sample corpus into demo-lake/"
 	@echo "make test    install what the tests need and run them all, after make lint"
-	@echo "make torture kill runs, fill disks, start a cluster, and compare the tables (minutes)"
+	@echo "make torture kill a hundred runs at any moment, on both engines, and compare the tables (an hour)"
 	@echo "make bench   speed beside datatrove, datasketch, rensa and fastText, into bench.jsonl"
+	@echo "make winnow.zip environment.tar.gz    what a cluster's machines are sent: the code; Python and packages"
 	@echo "make lint    style, types and import contracts"
 	@echo "make format  put the sources into the house style"
 	@echo "make clean   remove caches (compiled kernels too), builds and demo-lake/; distclean also removes .venv"
@@ -50,10 +51,19 @@ test: $(installed_for_tests)
 	if [ "$$status" = 0 ]; then echo "make test: passed"; else echo "make test: FAILED (see above)" >&2; fi; exit $$status
 
 torture: $(installed_for_tests)
-	@$(python) -m pytest -m torture $(ARGS)
+	@cd tests && ../$(python) -m end_to_end.torture $(ARGS)
 
 bench: $(installed_for_tests)
 	@$(python) tests/benchmarks/run.py $(ARGS)
+
+# The jobs pack in a second and ten; what they pack may have changed in any file.
+winnow.zip: $(installed) FORCE
+	@$(python) -m jobs.pack_code $@
+
+environment.tar.gz: $(installed) constraints.txt
+	@$(python) -m jobs.pack_environment $@
+
+FORCE:
 
 lint: $(installed_for_tests)
 	@$(MAKE) -k style types contracts
@@ -95,7 +105,8 @@ $(python):
 		"own: apt install python3-venv" >&2; exit 1; }
 
 clean:
-	rm -rf build dist *.egg-info demo-lake bench.jsonl spark-warehouse metastore_db derby.log
+	rm -rf build dist *.egg-info demo-lake bench.jsonl winnow.zip environment.tar.gz
+	rm -rf spark-warehouse metastore_db derby.log
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . \( -path ./.venv -o -path ./.git \) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 

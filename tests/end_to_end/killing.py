@@ -10,14 +10,20 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from end_to_end.lake_content import KEYS
 from end_to_end.workshop import Engine, Workshop
 
+_LONGEST_S = 600
+"""No run here takes so long: one that does, hangs."""
+
 
 class Run:
-    """A running command in a session of its own, so that everything it starts can be found and killed with it."""
+    """A running command in a session of its own, so that everything it starts can be found and killed with it.
+
+    As a context manager it leaves no process behind, however the block ends.
+    """
 
     def __init__(self, command: Sequence[str], cwd: Path) -> None:
         self._output = tempfile.TemporaryFile(dir=cwd)  # noqa: SIM115 - open as long as the process may print
@@ -33,6 +39,25 @@ class Run:
         )
         self.started = time.monotonic()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.kill()
+        self._output.close()
+
+    def goes_on(self) -> bool:
+        """Whether the driver still runs.
+
+        Raises:
+            AssertionError: it has run for far too long.
+        """
+        if self.process.poll() is not None:
+            return False
+        if time.monotonic() - self.started > _LONGEST_S:
+            raise AssertionError(f"no end after {_LONGEST_S} s; so far it said: {self.output()}")
+        return True
+
     def members(self) -> list[int]:
         """All living processes of the session: the driver, Spark's JVM, its Python workers."""
         return [pid for pid, session in _sessions() if session == self.process.pid]
@@ -41,7 +66,7 @@ class Run:
         """Whether the driver has the lake's lock file open (trying the lock itself would disturb the run)."""
         for entry in Path(f"/proc/{self.process.pid}/fd").glob("*"):
             try:
-                if entry.readlink() == lake / ".winnow.lock":
+                if entry.readlink() == lake.resolve() / ".winnow.lock":
                     return True
             except OSError:
                 continue
@@ -59,23 +84,23 @@ class Run:
     def kill(self) -> None:
         """SIGKILL to every process of the session, again until none is left."""
         deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            members = self.members()
-            for pid in members or [self.process.pid]:
+        while members := self.members():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"processes {members} outlive SIGKILL")
+            for pid in members:
                 _signal(pid, signal.SIGKILL)
-            self.process.wait()
-            if not members:
-                return
-        raise AssertionError(f"processes {self.members()} outlive SIGKILL")
+            time.sleep(0.002)
+        self.process.wait()
 
-    def finish(self, timeout: float = 600) -> tuple[int, str]:
+    def to_all(self, number: int) -> None:
+        """Send a signal to the process group of the driver, as a terminal does."""
+        os.killpg(self.process.pid, number)
+
+    def finish(self) -> tuple[int, str]:
         """Wait for the end; give the exit code and all output."""
-        try:
-            code = self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise AssertionError(f"no end after {timeout} s; so far it said: {self.output()}") from None
-        return code, self.output()
+        while self.goes_on():
+            time.sleep(0.005)
+        return self.process.returncode, self.output()
 
     def output(self) -> str:
         """What was printed so far."""
@@ -163,15 +188,11 @@ class Profile:
 
     Attributes:
         marks: its marks in order.
-        start_s: seconds until it holds the lake.
-        work_s: seconds from there to its end.
-        output: what it printed.
+        work_s: seconds from the moment when it holds the lake to its end.
     """
 
     marks: list[Mark] = field(default_factory=list)
-    start_s: float = 0.0
     work_s: float = 0.0
-    output: str = ""
 
     def draw(self, dice: random.Random, engine: Engine) -> Moment:
         """A moment: half of them anywhere in time, half of them at something that happens to the lake."""
@@ -181,48 +202,61 @@ class Profile:
         return Moment(dice.choice(self.marks), dice.choice((0, 0, dice.uniform(0, 0.1))), whom)
 
 
-def undisturbed(workshop: Workshop, engine: Engine, lake: Path) -> Profile:
+def finished(command: Sequence[str], cwd: Path) -> str:
+    """Run a command to its end; give what it printed.
+
+    Raises:
+        AssertionError: it failed.
+    """
+    with Run(command, cwd) as run:
+        code, output = run.finish()
+    if code:
+        raise AssertionError(f"{' '.join(command)} ended with {code}: {output}")
+    return output
+
+
+def profiled(workshop: Workshop, engine: Engine, lake: Path) -> Profile:
     """Run to the end; give the run's profile.
 
     Raises:
         AssertionError: the run failed.
     """
     watch, profile = Watch(lake), Profile()
-    run = Run(workshop.command(engine, lake), workshop.base)
-    held = None
-    while run.process.poll() is None:
-        if held is None and run.holds(lake):
-            held = time.monotonic()
-        profile.marks += [mark for mark in watch.new() if mark not in profile.marks]
-        time.sleep(0.002)
-    profile.start_s = (held or run.started) - run.started
-    profile.work_s = time.monotonic() - (held or run.started)
-    code, output = run.finish()
+    with Run(workshop.command(engine, lake), workshop.base) as run:
+        held = None
+        while run.goes_on():
+            if held is None and run.holds(lake):
+                held = time.monotonic()
+            profile.marks += [mark for mark in watch.new() if mark not in profile.marks]
+            time.sleep(0.002)
+        profile.work_s = time.monotonic() - (held or run.started)
+        code, output = run.finish()
     if code:
         raise AssertionError(f"the undisturbed run failed with {code}: {output}")
-    profile.output = output
     return profile
 
 
 def kill_at(workshop: Workshop, engine: Engine, lake: Path, moment: Moment) -> bool:
-    """Start a run and kill it at a moment; whether it was still running then."""
+    """Start a run and kill it at a moment; whether it was still running then.
+
+    Raises:
+        AssertionError: it failed by itself, or something that it started outlives it.
+    """
     watch = Watch(lake)
-    run = Run(workshop.command(engine, lake), workshop.base)
-    while run.process.poll() is None:
-        seen = watch.new()
-        if moment.mark in seen or (moment.mark is None and (seen or run.holds(lake))):
-            break
-        time.sleep(0.001)
-    time.sleep(moment.delay_s)
-    alive = run.process.poll() is None
-    if moment.whom == "driver" and alive:
-        _signal(run.process.pid, signal.SIGKILL)
-        run.process.wait()
-        if not run.emptied(20):
-            left = run.members()
-            run.kill()
-            raise AssertionError(f"{moment}: processes {left} outlive the driver by 20 s")
-    run.kill()
-    if not alive and run.process.returncode != 0:
-        raise AssertionError(f"{moment}: the run ended with {run.process.returncode} by itself: {run.output()}")
+    with Run(workshop.command(engine, lake), workshop.base) as run:
+        while run.goes_on():
+            seen = watch.new()
+            if moment.mark in seen or (moment.mark is None and (seen or run.holds(lake))):
+                break
+            time.sleep(0.001)
+        time.sleep(moment.delay_s)
+        alive = run.goes_on()
+        if not alive and run.process.returncode != 0:
+            raise AssertionError(f"{moment}: the run ended with {run.process.returncode} by itself: {run.output()}")
+        if moment.whom == "driver" and alive:
+            _signal(run.process.pid, signal.SIGKILL)
+            run.process.wait()
+            if not run.emptied(20):
+                raise AssertionError(f"{moment}: processes {run.members()} outlive the driver by 20 s")
+        run.kill()
     return alive

@@ -74,6 +74,14 @@ def _difference(found: pa.Table, expected: pa.Table, columns: list[str]) -> str:
     return f"types {found.schema} and {expected.schema}"
 
 
+def check_readable(lake: Path) -> None:
+    """Raise where a table cannot be read or holds a row twice, or a report is not whole: at no moment may that be."""
+    content(lake)
+    report = lake / "report.html"
+    if report.exists() and not report.read_text().rstrip().endswith("</html>"):
+        raise AssertionError(f"{report} is half a page")
+
+
 def check_clean(lake: Path) -> None:
     """Raise where a finished run left anything that belongs to no commit."""
     left = [str(path.relative_to(lake)) for path in (lake / "_scratch").rglob("*")]

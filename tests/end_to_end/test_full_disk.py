@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from end_to_end.killing import Run
+from end_to_end.killing import Run, finished
 from end_to_end.lake_content import check_clean, compare, content
 from end_to_end.workshop import Workshop
 
 from curation.session import Session
-
-pytestmark = pytest.mark.torture
 
 DISK_BYTES = 24 << 20
 
@@ -28,7 +26,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 def first_lake(workshop: Workshop) -> Path:
     """A complete lake of the first state of the inputs, on a disk with room."""
     workshop.state("first")
-    finished(workshop.command("sail", workshop.base / "first"), workshop)
+    finished(workshop.command("sail", workshop.base / "first"), workshop.base)
     return workshop.base / "first"
 
 
@@ -45,9 +43,10 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def finished(command: list[str], workshop: Workshop) -> None:
-    code, said = Run(command, workshop.base).finish()
-    assert code == 0, said
+def end_of(command: list[str], workshop: Workshop) -> tuple[int, str]:
+    """Exit code and output of a run."""
+    with Run(command, workshop.base) as run:
+        return run.finish()
 
 
 def fill(disk: Path, free_bytes: int) -> Path:
@@ -79,7 +78,7 @@ def test_a_full_disk(workshop: Workshop, first_lake: Path, disk: Path) -> None:
     stopped_at = set()
     for free_bytes in (0, 64 << 10, 256 << 10, 512 << 10):
         filler = fill(disk, free_bytes)
-        code, said = Run(workshop.command("sail", lake), workshop.base).finish()
+        code, said = end_of(workshop.command("sail", lake), workshop)
         check_refusal(code, said, lake)
         stopped_at.add(next(word for word in said.split() if word.startswith(str(lake))))
         found = content(lake)  # everything can be read, nothing stands twice
@@ -88,8 +87,8 @@ def test_a_full_disk(workshop: Workshop, first_lake: Path, disk: Path) -> None:
         assert not (lake / "_scratch").exists()
         filler.unlink()
     assert len(stopped_at) > 1, stopped_at
-    finished(workshop.command("sail", lake), workshop)
-    finished(workshop.command("sail", workshop.base / "fresh"), workshop)
+    finished(workshop.command("sail", lake), workshop.base)
+    finished(workshop.command("sail", workshop.base / "fresh"), workshop.base)
     compare(content(lake), content(workshop.base / "fresh"), "after there was room again")
     check_clean(lake)
 
@@ -103,20 +102,20 @@ def test_a_full_disk_on_spark(session: Session, workshop: Workshop, first_lake: 
     before = content(lake)
     filler = fill(disk, 64 << 10)
     command = workshop.command("spark", lake, "ingest")
-    code, said = Run(command, workshop.base).finish()
+    code, said = end_of(command, workshop)
     check_refusal(code, said, lake)
     compare(content(lake), before, "no room")
     filler.unlink()
-    finished(command, workshop)
+    finished(command, workshop.base)
     check_clean(lake)
-    finished(workshop.command("sail", workshop.base / "fresh-ingest", "ingest"), workshop)
+    finished(workshop.command("sail", workshop.base / "fresh-ingest", "ingest"), workshop.base)
     found = {name: table for name, table in content(lake).items() if name in ("documents", "quarantine", "files")}
     compare(found, content(workshop.base / "fresh-ingest"), "after there was room again")
 
 
 def test_a_disk_that_is_full_from_the_start(workshop: Workshop, disk: Path) -> None:
     fill(disk, 0)
-    code, said = Run(workshop.command("sail", disk / "lake"), workshop.base).finish()
+    code, said = end_of(workshop.command("sail", disk / "lake"), workshop)
     check_refusal(code, said, disk / "lake")
 
 
@@ -125,10 +124,10 @@ def test_files_that_may_not_grow(workshop: Workshop, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     workshop.state("first")
     limited = ["sh", "-c", 'ulimit -f 48; exec "$@"', "sh", *workshop.command("sail", lake)]
-    code, said = Run(limited, workshop.base).finish()
+    code, said = end_of(limited, workshop)
     assert code == 1, said
     assert "the disk is full" in said
     assert str(lake) in said
-    finished(workshop.command("sail", lake), workshop)
+    finished(workshop.command("sail", lake), workshop.base)
     check_clean(lake)
     assert content(lake)["documents"].num_rows > 100

@@ -1,21 +1,19 @@
 """A run that is killed at any moment and started again leaves a lake as if nothing had happened."""
 
-import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
-from end_to_end.killing import Moment, Run, kill_at
+from end_to_end.killing import Moment, Run, finished, kill_at
 from end_to_end.lake_content import check_clean, compare, content
 from end_to_end.torture import STORIES, Story, Torture
 from end_to_end.workshop import Engine, Workshop
 
 from curation.session import Session
-
-pytestmark = pytest.mark.torture
 
 
 @pytest.fixture(scope="module")
@@ -69,27 +67,43 @@ def first_lake(torture: Torture, name: str) -> Path:
     return lake
 
 
+def running(torture: Torture, engine: Engine, lake: Path) -> Run:
+    return Run(torture.workshop.command(engine, lake), torture.workshop.base)
+
+
+def until(run: Run, happens: Callable[[], bool]) -> None:
+    """Wait for something that a run does."""
+    while not happens():
+        assert run.goes_on(), run.output()
+        time.sleep(0.005)
+
+
+def check_refused(torture: Torture, holder: Run, lake: Path) -> None:
+    """A second run is told that the lake is taken, and changes nothing."""
+    until(holder, lambda: holder.holds(lake))
+    holder.to_all(signal.SIGSTOP)  # so that it still holds the lake when the other comes, however slow the machine
+    with running(torture, "sail", lake) as other:
+        code, said = other.finish()
+    holder.to_all(signal.SIGCONT)
+    assert code == 1, said
+    assert said == f"Error: another run is writing to {lake}: wait until it ends, then run again\n"
+
+
 def test_of_two_runs_at_once_one_wins(torture: Torture) -> None:
     """Whoever holds the lake goes on undisturbed; the other is told so, and has changed nothing."""
     lake = first_lake(torture, "two-runs")
-    one = Run(torture.workshop.command("sail", lake), torture.workshop.base)
-    while not one.holds(lake):
-        assert one.process.poll() is None, one.output()
-        time.sleep(0.005)
-    _signal_all(one, signal.SIGSTOP)  # so that it still holds the lake when the other comes, however slow the machine
-    other, said = Run(torture.workshop.command("sail", lake), torture.workshop.base).finish()
-    _signal_all(one, signal.SIGCONT)
-    assert other == 1, said
-    assert said == f"Error: another run is writing to {lake}: wait until it ends, then run again\n"
-    assert one.finish()[0] == 0
+    with running(torture, "sail", lake) as one:
+        check_refused(torture, one, lake)
+        code, said = one.finish()
+    assert code == 0, said
     compare(content(lake), torture.expected("changed"), "two runs")
     check_clean(lake)
 
 
 def test_two_runs_that_start_together(torture: Torture) -> None:
     lake = first_lake(torture, "together")
-    runs = [Run(torture.workshop.command("sail", lake), torture.workshop.base) for _ in range(2)]
-    ends = [run.finish() for run in runs]
+    with running(torture, "sail", lake) as one, running(torture, "sail", lake) as other:
+        ends = [one.finish(), other.finish()]
     codes = sorted(code for code, _ in ends)
     assert codes in ([0, 0], [0, 1]), ends
     assert all("another run is writing" in said for code, said in ends if code), ends
@@ -100,8 +114,7 @@ def test_two_runs_that_start_together(torture: Torture) -> None:
 def test_a_killed_holder_leaves_no_lock(torture: Torture) -> None:
     lake = first_lake(torture, "no-lock")
     assert kill_at(torture.workshop, "sail", lake, Moment(None, 0.0))
-    code, said = Run(torture.workshop.command("sail", lake), torture.workshop.base).finish()
-    assert code == 0, said
+    finished(torture.workshop.command("sail", lake), torture.workshop.base)
 
 
 @pytest.mark.parametrize("session", ["sail", "spark"], indirect=True)
@@ -110,26 +123,19 @@ def test_ctrl_c(torture: Torture, session: Session) -> None:
     engine: Engine = session.engine
     lake = first_lake(torture, f"ctrl-c-{engine}")
     before = {name: DeltaTable(str(lake / name)).version() for name in torture.expected("first")}
-    run = Run(torture.workshop.command(engine, lake), torture.workshop.base)
-    while not (lake / "_scratch").exists():
-        assert run.process.poll() is None, run.output()
-        time.sleep(0.005)
-    pressed = time.monotonic()
-    _signal_all(run, signal.SIGINT)  # a terminal sends it to the whole group
-    code, said = run.finish(timeout=60)
-    assert code == 130, said
-    assert said.strip() == "Stopped. Nothing half-done was kept: run the same command again to go on."
-    assert time.monotonic() - pressed < 20
-    assert run.emptied(20)
+    with running(torture, engine, lake) as run:
+        if engine == "spark":
+            check_refused(torture, run, lake)
+        until(run, (lake / "_scratch").exists)
+        pressed = time.monotonic()
+        run.to_all(signal.SIGINT)
+        code, said = run.finish()
+        assert code == 130, said
+        assert said.strip() == "Stopped. Nothing half-done was kept: run the same command again to go on."
+        assert time.monotonic() - pressed < 20
+        assert run.emptied(20)
     assert {name: DeltaTable(str(lake / name)).version() for name in before} == before
     compare(content(lake), torture.expected("first"), "after Ctrl-C")
-    if engine == "sail":
-        code, said = Run(torture.workshop.command(engine, lake), torture.workshop.base).finish()
-        assert code == 0, said
-        compare(content(lake), torture.expected("changed"), "after Ctrl-C and another run")
-        check_clean(lake)
-
-
-def _signal_all(run: Run, number: int) -> None:
-    """Send a signal to the process group of the driver."""
-    os.killpg(run.process.pid, number)
+    finished(torture.workshop.command("sail", lake), torture.workshop.base)
+    compare(content(lake), torture.expected("changed"), "after Ctrl-C and another run")
+    check_clean(lake)

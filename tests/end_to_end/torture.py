@@ -7,16 +7,18 @@ import argparse
 import itertools
 import random
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
-from end_to_end.killing import Moment, Profile, kill_at, undisturbed
-from end_to_end.lake_content import Content, check_clean, compare, content
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from end_to_end.killing import Moment, Profile, finished, kill_at, profiled
+from end_to_end.lake_content import Content, check_clean, check_readable, compare, content
 from end_to_end.workshop import Engine, State, Workshop
 
 
@@ -55,32 +57,40 @@ class Torture:
         workshop: inputs and recipe, prepared.
         dice: chooses moments and stories.
         say: takes one line of progress.
+        num_kills: runs killed so far.
+        lake: the one that a story is told of.
     """
 
     workshop: Workshop
     dice: random.Random
     say: Callable[[str], None]
     num_kills: int = 0
+    lake: Path = Path()
     _expected: dict[State, Content] = field(default_factory=dict)
     _profiles: dict[tuple[Engine, State | None], Profile] = field(default_factory=dict)
+
+    def undisturbed(self, state: State) -> Path:
+        """Where the lake is that was made in one undisturbed run from a state of the inputs."""
+        return self.workshop.base / f"undisturbed-{state}"
 
     def expected(self, state: State) -> Content:
         """What a lake made in one undisturbed run from a state of the inputs holds."""
         if state not in self._expected:
             self.workshop.state(state)
-            lake = self.workshop.base / f"undisturbed-{state}"
-            self._profiles["sail", None] = undisturbed(self.workshop, "sail", lake)
+            lake = self.undisturbed(state)
+            self._profiles["sail", None] = profiled(self.workshop, "sail", lake)
             self._expected[state] = content(lake)
         return self._expected[state]
 
     def lake_before(self, story: Story, name: str) -> Path:
         """A lake as it is before the killing starts."""
-        lake = self.workshop.base / name
-        shutil.rmtree(lake, ignore_errors=True)
         if story.before:
             self.expected(story.before)
-            shutil.copytree(self.workshop.base / f"undisturbed-{story.before}", lake)
-        return lake
+        self.lake = self.workshop.base / name
+        shutil.rmtree(self.lake, ignore_errors=True)
+        if story.before:
+            shutil.copytree(self.undisturbed(story.before), self.lake)
+        return self.lake
 
     def profile(self, engine: Engine, story: Story) -> Profile:
         """What an undisturbed run does at the start of a story, and how long that takes."""
@@ -88,36 +98,38 @@ class Torture:
         if (engine, story.before) not in self._profiles:
             lake = self.lake_before(story, "profile")
             self.workshop.state(story.states[0])
-            self._profiles[engine, story.before] = undisturbed(self.workshop, engine, lake)
+            self._profiles[engine, story.before] = profiled(self.workshop, engine, lake)
             compare(content(lake), expected, f"undisturbed on {engine}, {story.name}")
         return self._profiles[engine, story.before]
 
-    def tell(self, engine: Engine, story: Story, moments: Iterable[Moment], finish_on: Engine | None = None) -> None:
+    def tell(self, engine: Engine, story: Story, moments: Iterable[Moment], finish_on: Engine) -> None:
         """Kill at each of the moments until a run comes through, let one finish, and compare."""
-        lake, states = self.workshop.base / f"lasting-{engine}", story.states
+        states, told = story.states, f"{engine}, {story.name}"
+        lasting = self.workshop.base / f"lasting-{engine}"
         if not story.lasts:
-            lake = self.lake_before(story, "lake")
-        elif not lake.exists():
-            self.lake_before(story, lake.name)
-        elif _ingested(lake)["qa.jsonl"] == _ingested(self.workshop.base / f"undisturbed-{states[0]}")["qa.jsonl"]:
-            states = (states[1], states[0])
-        told = f"{engine}, {story.name}"
+            self.lake_before(story, "lake")
+        elif not lasting.exists():
+            self.lake_before(story, lasting.name)
+        else:
+            self.lake = lasting
+            if _ingested(lasting)["qa.jsonl"] == _ingested(self.undisturbed(states[0]))["qa.jsonl"]:
+                states = (states[1], states[0])
         for number, moment in enumerate(moments):
             self.workshop.state(states[min(number, 1)])
-            killed = kill_at(self.workshop, engine, lake, moment)
-            content(lake)  # whatever is committed can be read, and nothing stands twice
-            self.say(f"{told}: {'killed' if killed else 'was done'} {moment}")
+            killed = kill_at(self.workshop, engine, self.lake, moment)
+            self.num_kills += killed
+            self.say(f"{self.num_kills:>3} {told}: {'killed' if killed else 'was done'} {moment}")
+            check_readable(self.lake)
             if not killed:
                 break
-            self.num_kills += 1
         final = states[1]
-        if final == "first" and "more.jsonl" in _ingested(lake):
+        if final == "first" and "more.jsonl" in _ingested(self.lake):
             final = "added"  # a file that was read completely stays in the lake when it leaves the inputs
         expected = self.expected(final)
         self.workshop.state(states[1])
-        undisturbed(self.workshop, finish_on or engine, lake)
-        compare(content(lake), expected, told)
-        check_clean(lake)
+        finished(self.workshop.command(finish_on, self.lake), self.workshop.base)
+        compare(content(self.lake), expected, told)
+        check_clean(self.lake)
 
     def kill(self, engine: Engine, story: Story, num_kills: int) -> None:
         """Tell a story, with up to three kills in a row each time, until so many runs more were killed in it."""
@@ -125,7 +137,8 @@ class Torture:
         while self.num_kills < goal:
             profile = self.profile(engine, story)
             rounds = min(self.dice.choice((1, 2, 3)), goal - self.num_kills)
-            self.tell(engine, story, [profile.draw(self.dice, engine) for _ in range(rounds)])
+            moments = [profile.draw(self.dice, engine) for _ in range(rounds)]
+            self.tell(engine, story, moments, finish_on=self.dice.choice((engine, "sail")))
 
     def go(self, num_kills: int, engines: Sequence[Engine]) -> None:
         """Tell all stories in turn until so many runs were killed, on each engine its share."""
@@ -146,29 +159,32 @@ def _ingested(lake: Path) -> dict[str, str | None]:
     return dict(zip(files["name"].to_pylist(), files["fingerprint"].to_pylist(), strict=True))
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201 - a command line
-
-
 def main() -> None:
-    """Torture both engines, or one."""
+    """Torture both engines, or one; exit code 1 where a lake came out wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100, help="runs to kill [100]")
-    parser.add_argument("--seed", type=int, default=None, help="repeat the moments of an earlier torture")
+    parser.add_argument("--seed", type=int, help="draw what an earlier torture drew")
     parser.add_argument("--engine", choices=("sail", "spark"), action="append", help="one engine only [both]")
     parser.add_argument("--scale", type=int, default=500, help="documents in each larger input file [500]")
     chosen = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if chosen.seed is None else chosen.seed
-    started = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="winnow-torture-"))
+    started = time.monotonic()
+
+    def say(line: str) -> None:
+        print(f"{time.monotonic() - started:5.0f} s {line}", flush=True)  # noqa: T201 - a command line
+
+    say(f"seed {seed}, in {folder}")
     workshop = Workshop(folder / "shop", chosen.scale)
     workshop.prepare()
-    _say(f"seed {seed}, in {folder}, which stays there if a lake comes out wrong")
-    torture = Torture(workshop, random.Random(seed), _say)
-    torture.go(chosen.kills, chosen.engine or ["sail", "spark"])
+    torture = Torture(workshop, random.Random(seed), say)
+    try:
+        torture.go(chosen.kills, chosen.engine or ["sail", "spark"])
+    except (AssertionError, DeltaError, pa.ArrowException, OSError) as error:
+        say(f"WRONG: {error}\nThe lake is {torture.lake}; --seed {seed} draws the same stories and moments again.")
+        sys.exit(1)
     shutil.rmtree(folder)
-    minutes = (time.monotonic() - started) / 60
-    _say(f"{torture.num_kills} runs killed in {minutes:.0f} minutes; every lake came out as if none had been.")
+    say(f"{torture.num_kills} runs killed; every lake came out as if none had been.")
 
 
 if __name__ == "__main__":
