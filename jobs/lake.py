@@ -19,7 +19,7 @@ from curation.errors import LakeError
 from curation.history import winnow_record
 from curation.session import ENGINE_FAILURES, Session
 from curation.tables import TABLES
-from jobs.lake_leftovers import clear_leftovers
+from jobs.lake_leftovers import clear_leftovers, process_mark, wait_for_end
 from jobs.plain_path import plain_path
 
 _SCRATCH = "_scratch"
@@ -53,7 +53,8 @@ class Lake:
 
         Only a lake in a local folder can be held; elsewhere a second writer is noticed when it has committed (see
         `write`). The lock belongs to this process and ends with it, however it ends. The file that carries it names
-        the tables that are being written, so that the run after a killed one knows whose leftovers it may clear.
+        the tables that are being written, so that the run after a killed one knows whose leftovers it may clear; and
+        the process of Spark, which outlives a killed driver for a moment and has to be gone before.
 
         Raises:
             LakeError: the folder cannot be written, or another run holds it.
@@ -61,19 +62,13 @@ class Lake:
         if not self._local:
             yield
             return
-        with self._opened() as journal:
-            try:
-                fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise LakeError(f"another run is writing to {self.path}: wait until it ends, then run again") from error
-            except OSError as error:
-                raise LakeError(f"{self.path} cannot be locked: {error.strerror or error}") from error
-            journal.seek(0)
-            clear_leftovers(Path(self.path), journal.read().split())
-            self.drop_scratch()
-            journal.truncate(0)
+        with self._locked() as journal:
+            writer = self._writer_process()
+            cleared = self._clear(journal, writer)
             self._journal = journal
             try:
+                if writer is not None:
+                    self._note(writer)
                 yield
             except BaseException:
                 with suppress(OSError):  # the engine may still be writing there; the next run clears the rest
@@ -82,7 +77,44 @@ class Lake:
             finally:
                 self._journal = None
             self.drop_scratch()
-            journal.truncate(0)
+            if cleared:
+                journal.truncate(0)
+
+    @contextmanager
+    def _locked(self) -> Iterator[IO[str]]:
+        with self._opened() as journal:
+            try:
+                fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise LakeError(f"another run is writing to {self.path}: wait until it ends, then run again") from error
+            except OSError as error:
+                raise LakeError(f"{self.path} cannot be locked: {error.strerror or error}") from error
+            yield journal
+
+    def _clear(self, journal: IO[str], writer: str | None) -> bool:
+        """Clear what a killed run left; False where its Spark goes on and on, which leaves that to a later run."""
+        journal.seek(0)
+        words = set(journal.read().split())
+        marks = {word for word in words if "@" in word}
+        if not wait_for_end(marks - {writer}):
+            return False
+        clear_leftovers(Path(self.path), words - marks)
+        self.drop_scratch()
+        journal.truncate(0)
+        return True
+
+    def _writer_process(self) -> str | None:
+        """The mark of Spark's process, where that writes the lake and is another one than this."""
+        if self.session.engine == "sail" or self.session.is_remote:
+            return None
+        jvm: Any = self.spark.sparkContext._jvm
+        return process_mark(int(jvm.java.lang.ProcessHandle.current().pid()))
+
+    def _note(self, word: str) -> None:
+        """Write a word into the journal, past Python's buffer, which a kill would lose."""
+        if self._journal is not None:
+            with self._storing(self.path):
+                os.write(self._journal.fileno(), f"{word}\n".encode())
 
     def _opened(self) -> IO[str]:
         try:
@@ -154,9 +186,8 @@ class Lake:
             writer = writer.option("replaceWhere", replace_where)
         elif mode == "overwrite":
             writer = writer.option("overwriteSchema", "true")
+        self._note(table)
         with self._storing(self.location(table)):
-            if self._journal is not None:
-                os.write(self._journal.fileno(), f"{table}\n".encode())  # past Python's buffer, which a kill would lose
             writer.save(f"{self._engine_path}/{table}")
         version = self.version(table)
         assert version is not None

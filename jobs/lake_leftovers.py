@@ -1,7 +1,9 @@
 """What a killed run left in a lake: files that no commit names. Nobody can read them; they only take room."""
 
 import json
+import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote
@@ -10,6 +12,31 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 _LOG = "_delta_log"
+_WAIT_S = 10.0
+
+
+def process_mark(pid: int | str) -> str | None:
+    """A name for a running process that no later one has; None where there is none, or the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in ("Z", "X") else f"{pid}@{fields[19]}"  # the time when it started
+
+
+def wait_for_end(marks: Iterable[str]) -> bool:
+    """Whether these processes have ended, after ten seconds at most.
+
+    When a driver is killed, Spark's own process notices it half a second later, and may commit until then what it was
+    writing. Were those files cleared away before, the commit would name files that are gone.
+    """
+    deadline = time.monotonic() + _WAIT_S
+    left = set(marks)
+    while left := {mark for mark in left if process_mark(mark.partition("@")[0]) == mark}:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def clear_leftovers(lake: Path, tables: Iterable[str]) -> None:
@@ -20,10 +47,10 @@ def clear_leftovers(lake: Path, tables: Iterable[str]) -> None:
         tables: names of the tables that the run was writing to. A folder among them without a commit is the start of
             a table, and goes as a whole.
     """
-    names = sorted(set(tables))
-    for path in lake.glob(".report.html.*") if names else ():
-        path.unlink(missing_ok=True)
-    for table in names:
+    for path in lake.glob(".report.html.*"):
+        if not _is_running(path.suffix.removeprefix(".")):  # `winnow report` does not hold the lake
+            path.unlink(missing_ok=True)
+    for table in sorted(set(tables)):
         folder = lake / table
         if not folder.is_dir():
             continue
@@ -38,6 +65,16 @@ def clear_leftovers(lake: Path, tables: Iterable[str]) -> None:
         for path in _data_files(folder):
             if path.name not in named and _data_name(path.name) not in named:
                 path.unlink()
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _named_by_commits(log: Path) -> Iterator[str]:
