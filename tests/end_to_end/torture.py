@@ -67,7 +67,7 @@ class Torture:
     num_kills: int = 0
     lake: Path = Path()
     _expected: dict[State, Content] = field(default_factory=dict)
-    _profiles: dict[tuple[Engine, State | None], Profile] = field(default_factory=dict)
+    _profiles: dict[Engine, Profile] = field(default_factory=dict)
 
     def undisturbed(self, state: State) -> Path:
         """Where the lake is that was made in one undisturbed run from a state of the inputs."""
@@ -78,7 +78,7 @@ class Torture:
         if state not in self._expected:
             self.workshop.state(state)
             lake = self.undisturbed(state)
-            self._profiles["sail", None] = profiled(self.workshop, "sail", lake)
+            self._profiles["sail"] = profiled(self.workshop, "sail", lake)
             self._expected[state] = content(lake)
         return self._expected[state]
 
@@ -92,15 +92,15 @@ class Torture:
             shutil.copytree(self.undisturbed(story.before), self.lake)
         return self.lake
 
-    def profile(self, engine: Engine, story: Story) -> Profile:
-        """What an undisturbed run does at the start of a story, and how long that takes."""
-        expected = self.expected(story.states[0])
-        if (engine, story.before) not in self._profiles:
-            lake = self.lake_before(story, "profile")
-            self.workshop.state(story.states[0])
-            self._profiles[engine, story.before] = profiled(self.workshop, engine, lake)
-            compare(content(lake), expected, f"undisturbed on {engine}, {story.name}")
-        return self._profiles[engine, story.before]
+    def profile(self, engine: Engine) -> Profile:
+        """What an undisturbed run does to an empty folder, and how long that takes."""
+        expected = self.expected("first")
+        if engine not in self._profiles:
+            lake = self.workshop.base / f"undisturbed-{engine}"
+            self.workshop.state("first")
+            self._profiles[engine] = profiled(self.workshop, engine, lake)
+            compare(content(lake), expected, f"undisturbed on {engine}")
+        return self._profiles[engine]
 
     def tell(self, engine: Engine, story: Story, moments: Iterable[Moment], finish_on: Engine) -> None:
         """Kill at each of the moments until a run comes through, let one finish, and compare."""
@@ -135,7 +135,7 @@ class Torture:
         """Tell a story, with up to three kills in a row each time, until so many runs more were killed in it."""
         goal = self.num_kills + num_kills
         while self.num_kills < goal:
-            profile = self.profile(engine, story)
+            profile = self.profile(engine)
             rounds = min(self.dice.choice((1, 2, 3)), goal - self.num_kills)
             moments = [profile.draw(self.dice, engine) for _ in range(rounds)]
             self.tell(engine, story, moments, finish_on=self.dice.choice((engine, "sail")))
