@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Literal
+from uuid import uuid4
 
 import pyarrow.fs as pafs
 from deltalake import DeltaTable
@@ -20,6 +21,7 @@ from curation.history import winnow_record
 from curation.session import ENGINE_FAILURES, Session
 from curation.tables import TABLES
 from jobs.lake_leftovers import clear_leftovers, process_mark, wait_for_end
+from jobs.lake_scratch import drop_marked
 from jobs.plain_path import plain_path
 
 _SCRATCH = "_scratch"
@@ -46,6 +48,7 @@ class Lake:
         if self._local and odd:
             raise LakeError(f"{self.path} has {' '.join(odd)} in its name, which Delta readers mistake: rename it")
         self._journal: IO[str] | None = None
+        self._scratch_mark = f"scratch of {uuid4()}"
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -61,6 +64,7 @@ class Lake:
         """
         if not self._local:
             yield
+            self.drop_scratch()
             return
         with self._locked() as journal:
             writer = self._writer_process()
@@ -202,14 +206,16 @@ class Lake:
         """Write `frame` to a scratch table and give a frame that reads it: lineage ends here, on both engines."""
         location = f"{self._engine_path}/{_SCRATCH}/{name}"
         with self._storing(f"{self.path}/{_SCRATCH}/{name}"):
-            frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(location)
+            writer = frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+            writer.option("userMetadata", self._scratch_mark).save(location)
         return self.spark.read.format("delta").load(location)
 
     def drop_scratch(self) -> None:
-        """Delete all scratch tables."""
-        filesystem, path = _filesystem(self.path, local=self._local)
-        if filesystem is None:
+        """Delete all scratch tables; of a server's folder, those of this run, where this machine sees them as well."""
+        if "://" not in self.path and not self._local:
+            drop_marked(Path(self.path) / _SCRATCH, self._scratch_mark)
             return
+        filesystem, path = _filesystem(self.path)
         scratch = f"{path}/{_SCRATCH}"
         if filesystem.get_file_info(scratch).type != pafs.FileType.NotFound:
             filesystem.delete_dir(scratch)
@@ -310,10 +316,8 @@ def _last_commit_by_sql(lake: Lake, location: str) -> tuple[int, dict[str, Any] 
     return None if row is None else (int(row["version"]), winnow_record(row["userMetadata"]))
 
 
-def _filesystem(path: str, *, local: bool) -> tuple[Any, str]:
-    if local:
-        return pafs.LocalFileSystem(), path
+def _filesystem(path: str) -> tuple[Any, str]:
     if "://" not in path:
-        return None, path
+        return pafs.LocalFileSystem(), path
     filesystem, inside = pafs.FileSystem.from_uri(path)
     return filesystem, inside
