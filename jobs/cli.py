@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.table import Table
 
 from jobs.cli_look import add_commands
 from jobs.flags import (
@@ -37,12 +38,28 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="winnow",
-    help="Curate text into versioned training data: ingest, measure, deduplicate, decide, sample.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from jobs.stage import code_version
+
+        print(f"winnow {code_version()}")  # noqa: T201 - one plain line
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Curate text into versioned training data: ingest, measure, deduplicate, decide, sample."""
 
 
 @app.command(epilog="Example: winnow run -i 'data/**/*.jsonl.gz' -r fineweb_en -o lake/")
@@ -195,8 +212,10 @@ def recipes(
         if json is not None:
             print(load_recipe(json).to_json())  # noqa: T201 - plain text for a file
             return
+        table = Table.grid(padding=(0, 2))
         for name in recipe_names():
-            OUT.print(f"[bold]{name}[/bold]  {load_recipe(name).says}")
+            table.add_row(f"[bold]{name}[/bold]", load_recipe(name).says)
+        OUT.print(table)
 
 
 def _one_stage(

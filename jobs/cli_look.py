@@ -26,7 +26,10 @@ def add_commands(app: typer.Typer) -> None:
 
 def show(
     wanted: Annotated[
-        str, typer.Argument(help="A doc_id (8 digits are enough), your own record id, or FILE:RECORD of the input.")
+        str,
+        typer.Argument(
+            metavar="DOCUMENT", help="A doc_id (8 digits are enough), your own record id, or FILE:RECORD of the input."
+        ),
     ],
     out: OutOption,
     as_json: JsonOption = False,

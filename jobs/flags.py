@@ -23,7 +23,10 @@ InputOption = Annotated[
 ]
 OutOption = Annotated[str, typer.Option("--out", "-o", help="The lake: a folder, or a URI with --engine spark.")]
 RecipeOption = Annotated[
-    str, typer.Option("--recipe", "-r", help="A recipe's name (see `winnow recipes`), or a .py or .json file.")
+    str,
+    typer.Option(
+        "--recipe", "-r", help="A recipe's name (see `winnow recipes`), a .py or .json file, or LAKE/decisions@VERSION."
+    ),
 ]
 EngineOption = Annotated[
     Literal["sail", "spark"] | None,
