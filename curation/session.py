@@ -34,6 +34,8 @@ _DELTA_CONF = {
 _LOCAL_CONF = {
     "spark.driver.memory": "3g",
     "spark.sql.shuffle.partitions": "8",
+    # A run has more than the 100 pieces of generated code that Spark keeps, and would compile them all over again.
+    "spark.sql.codegen.cache.maxEntries": "3000",
     "spark.sql.warehouse.dir": str(Path(tempfile.gettempdir()) / "winnow-spark-warehouse"),
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",

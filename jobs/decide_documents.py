@@ -4,6 +4,7 @@ import sys
 
 from curation.decide import decided
 from curation.errors import LakeError
+from jobs.lake_figures import num_rows
 from jobs.stage import StageResult, Work, Written, identity, record, stage_key, timed, up_to_date
 
 
@@ -18,7 +19,7 @@ def decide(work: Work) -> StageResult:
     def body(written: Written) -> None:
         signals = lake.read("signals")
         clusters = None if recipe.dedup is None else lake.read("clusters")
-        num_documents, num_measured = lake.read("documents").count(), signals.count()
+        num_documents, num_measured = num_rows(lake, "documents"), num_rows(lake, "signals")
         if num_documents != num_measured:
             raise LakeError(
                 f"{num_documents} documents are in the lake and {num_measured} are measured: run `winnow measure` first"
@@ -27,7 +28,7 @@ def decide(work: Work) -> StageResult:
             written.num_rows = num_documents
             info = record(work, "decide", {"decide": key}, tables, written)
             lake.write("decisions", decided(recipe.rules, clusters, recipe.hash)(signals), info=info)
-        written.num_rows = lake.read("decisions").count()
+        written.num_rows = num_rows(lake, "decisions")
         if written.num_rows != num_documents:
             raise LakeError(
                 f"{lake.location('decisions')} has {written.num_rows} rows for {num_documents} documents: "

@@ -3,11 +3,10 @@
 import dataclasses
 import sys
 
-from pyspark.sql import functions as F
-
 from curation.decide import with_reason_counts
 from curation.dedup.clusters import DedupResult, duplicates
 from curation.dedup.config import Dedup
+from jobs.lake_figures import total
 from jobs.stage import StageResult, Work, Written, identity, record, stage_key, timed, up_to_date
 
 
@@ -49,7 +48,7 @@ def _needs_signals(config: Dedup) -> bool:
 def _text_bytes(work: Work) -> int | None:
     if work.lake.version("signals") is None:
         return None
-    return int(work.lake.read("signals").agg(F.sum("num_bytes")).collect()[0][0] or 0)
+    return total(work.lake, "signals", "num_bytes")
 
 
 def _notes(found: DedupResult) -> list[str]:

@@ -132,6 +132,11 @@ class Lake:
                 "Give a folder that you may write to with --out."
             ) from error
 
+    @property
+    def is_local(self) -> bool:
+        """Whether its files stand in a folder of this machine."""
+        return self._local
+
     def location(self, table: str) -> str:
         """Path or URI of a table."""
         return f"{self.path}/{table}"
@@ -206,6 +211,10 @@ class Lake:
         """Write `frame` to a scratch table and give a frame that reads it: lineage ends here, on both engines."""
         location = f"{self._engine_path}/{_SCRATCH}/{name}"
         with self._storing(f"{self.path}/{_SCRATCH}/{name}"):
+            if self.session.engine == "spark" and not self.session.is_remote:
+                # Delta's log costs Spark more than most of these tables do; Sail writes no file for no rows
+                frame.write.mode("overwrite").parquet(location)
+                return self.spark.read.schema(frame.schema).parquet(location)
             writer = frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
             writer.option("userMetadata", self._scratch_mark).save(location)
         return self.spark.read.format("delta").load(location)

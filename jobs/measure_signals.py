@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from curation.measure import measured
+from jobs.lake_figures import num_rows, total
 from jobs.stage import StageResult, Work, Written, identity, record, stage_key, timed, up_to_date
 
 _KEY = ["doc_id", "content_hash"]
@@ -27,12 +28,12 @@ def measure(work: Work) -> StageResult:
             return record(work, "measure", {"measure": key, "settings": settings}, ("documents",), written)
 
         if not up_to_date(lake, "signals", "settings", settings):
-            written.num_rows = documents.count()
+            written.num_rows = num_rows(lake, "documents")
             with work.display.stage("measure", written.num_rows):
                 lake.write("signals", measured(recipe.signals)(documents), info=info())
         else:
             _add_new(work, written, info)
-        written.num_bytes = _text_bytes(lake.read("signals")) - written.carried_bytes
+        written.num_bytes = total(lake, "signals", "num_bytes") - written.carried_bytes
 
     return timed("measure", body)
 

@@ -6,11 +6,11 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from curation.dedup.alarms import Alarm, alarms
-from curation.dedup.candidates import Candidates, Checkpoint, candidates
-from curation.dedup.components import Connected, connected
+from curation.dedup.candidates import Checkpoint
 from curation.dedup.config import Dedup
 from curation.dedup.giants import VerifiedGiants, verify_giants
 from curation.dedup.groups import verify
+from curation.dedup.nominate import Nominations, nominate
 from curation.dedup.sketches import sketches, with_keep_keys
 
 
@@ -100,16 +100,14 @@ def duplicates(
         RuntimeError: the components failed their check.
     """
     sketched = checkpoint(sketches(documents, config), "sketches")
-    nominations: tuple[Candidates, Connected] | None = None
-    if config.minhash is not None:
-        found = candidates(sketched, config.max_bucket_size, checkpoint)
-        nominations = found, connected(found.edges, checkpoint, max_local_edges=config.max_local_edges)
+    num_documents = int(sketched.count())
+    nominations = None if config.minhash is None else nominate(sketched, num_documents, config, checkpoint)
     nominated = checkpoint(_nominated(sketched, nominations, config, signals), "nominated")
     sizes = _sizes(nominated, config)
     verified, giants = _verified(nominated, documents, config, checkpoint, sizes)
     marked = checkpoint(_clusters(nominated, verified), "clusters")
     clusters = marked.select("doc_id", "cluster_id", "representative", "similarity", "kind")
-    stats = _stats(sketched, marked, verified, nominations, sizes, giants)
+    stats = _stats(num_documents, marked, verified, nominations, sizes, giants)
     signatures = None
     if config.keep_signatures:
         signatures = sketched.where(F.col("signature").isNotNull()).select("doc_id", "signature")
@@ -117,7 +115,7 @@ def duplicates(
 
 
 def _nominated(
-    sketched: DataFrame, nominations: tuple[Candidates, Connected] | None, config: Dedup, signals: DataFrame | None
+    sketched: DataFrame, nominations: Nominations | None, config: Dedup, signals: DataFrame | None
 ) -> DataFrame:
     """Documents with an exact twin or a candidate, each with its component, keep_key and what its twins have in common.
 
@@ -129,7 +127,7 @@ def _nominated(
     if nominations is None:
         rows = rows.where(F.col("twins").isNotNull()).withColumn("component", F.col("low"))
     else:
-        labels = nominations[1].labels.select(F.col("vertex").alias("low"), "component")
+        labels = nominations.labels.select(F.col("vertex").alias("low"), "component")
         rows = rows.join(labels, "low", "left")
         rows = rows.where(F.col("twins").isNotNull() | F.col("component").isNotNull())
         rows = rows.withColumn("component", F.coalesce("component", "low"))
@@ -241,31 +239,30 @@ def _clusters(nominated: DataFrame, verified: DataFrame | None) -> DataFrame:
 
 
 def _stats(
-    sketched: DataFrame,
+    num_documents: int,
     clusters: DataFrame,
     verified: DataFrame | None,
-    nominations: tuple[Candidates, Connected] | None,
+    nominations: Nominations | None,
     sizes: _Sizes,
     giants: VerifiedGiants | None,
 ) -> DedupStats:
-    found = clusters.agg(
+    row = clusters.agg(
         F.countDistinct("cluster_id").alias("clusters"),
         F.count("*").alias("members"),
         F.sum((F.col("doc_id") != F.col("representative")).cast("bigint")).alias("dropped"),
-    )
-    row = sketched.agg(F.count("*").alias("documents")).crossJoin(found).collect()[0]
+    ).collect()[0]
     comparisons = pairs = 0
     if verified is not None:
         counted = verified.agg(F.sum("num_comparisons"), F.sum("num_verified")).collect()[0]
         comparisons, pairs = int(counted[0] or 0), int(counted[1] or 0)
     return DedupStats(
-        num_documents=int(row["documents"]),
+        num_documents=num_documents,
         num_exact_groups=sizes.num_exact_groups,
-        num_buckets=nominations[0].num_buckets if nominations else 0,
-        num_split_buckets=nominations[0].num_split_buckets if nominations else 0,
-        largest_bucket=nominations[0].largest_bucket if nominations else 0,
-        num_candidate_edges=nominations[1].num_edges if nominations else 0,
-        num_component_rounds=nominations[1].num_rounds if nominations else 0,
+        num_buckets=nominations.num_buckets if nominations else 0,
+        num_split_buckets=nominations.num_split_buckets if nominations else 0,
+        largest_bucket=nominations.largest_bucket if nominations else 0,
+        num_candidate_edges=nominations.num_edges if nominations else 0,
+        num_component_rounds=nominations.num_rounds if nominations else 0,
         num_components=sizes.num_components,
         num_nominated=sizes.num_nominated,
         num_giant_components=sizes.num_giant_components,

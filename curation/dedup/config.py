@@ -23,8 +23,8 @@ class Dedup:
             verified against representatives, round by round).
         max_group_bytes: the same bound in bytes of text.
         max_representatives: representatives that a larger component may get; what is left then is kept, and counted.
-        max_local_edges: candidate edges up to which one worker finds the components alone (16 bytes each, about 1 GB in
-            all for the default).
+        max_local_edges: candidate edges, or band keys of all documents, up to which one worker finds the components
+            alone (16 bytes each, about 1 GB in all for the default).
         max_cluster_size: documents of one cluster above which a warning is given.
         max_cluster_share: the same as a share of all documents, in (0, 1]; clusters of fewer than 100 never warn.
         max_source_loss: share of a source's documents, in (0, 1], above whose loss a warning is given; sources of fewer

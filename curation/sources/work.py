@@ -19,8 +19,9 @@ from curation.sources.piece import COLUMNS, Piece, Rejected
 from curation.sources.settings import Ingest, InputError
 from curation.sources.unpack import NOT_READABLE, FileFaultError, RawStream
 
-SHARE_BYTES = 128 << 20
-"""Stored bytes of a Parquet file that one unit of work reads."""
+_SHARES = 64
+_SHARE_BYTES = 4 << 20, 128 << 20
+"""Parquet files are read in this many shares altogether, about, of no fewer and no more stored bytes than these."""
 
 SCAN = pa.schema(
     [
@@ -66,10 +67,13 @@ class Unit:
 
 
 def units_of(files: Iterable[SourceFile]) -> list[Unit]:
-    """The units of work that files make."""
+    """The units of work that files make: small ones where there is little, so that all cores have some of it."""
+    chosen = list(files)
+    least, most = _SHARE_BYTES
+    share = min(most, max(least, sum(file.size for file in chosen) // _SHARES))
     units = []
-    for file in files:
-        parts = max(1, -(-file.size // SHARE_BYTES)) if file.format == "parquet" else 1
+    for file in chosen:
+        parts = max(1, -(-file.size // share)) if file.format == "parquet" else 1
         units += [Unit(file=file, part=part, parts=parts) for part in range(parts)]
     return units
 

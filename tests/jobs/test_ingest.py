@@ -220,7 +220,7 @@ def test_a_large_parquet_file_is_read_in_shares(lake, tmp_path, monkeypatch):
     pq.write_table(
         pa.table({"text": [f"t{number}" for number in range(1000)]}), tmp_path / "a.parquet", row_group_size=100
     )
-    monkeypatch.setattr("curation.sources.work.SHARE_BYTES", 1000)
+    monkeypatch.setattr("curation.sources.work._SHARE_BYTES", (1000, 1000))
     done = ingest_files(lake, Ingest(inputs=(str(tmp_path / "a.parquet"),)), num_tasks=3)
     assert done.num_documents == 1000
     assert texts(lake) == [f"t{number}" for number in range(1000)]

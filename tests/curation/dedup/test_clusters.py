@@ -142,6 +142,10 @@ def test_rows_do_not_depend_on_order_or_partitions(bench: Any, rows: Any) -> Non
     second = duplicates(bench.frame(table(documents[::-1]), partitions=7), config, bench.checkpoint)
     assert rows(first.clusters) == rows(second.clusters)
     assert first.stats == second.stats
+    spread = duplicates(bench.frame(table(documents)), replace(config, max_local_edges=1), bench.checkpoint)
+    assert rows(first.clusters) == rows(spread.clusters)
+    assert spread.stats.num_component_rounds > 0
+    assert replace(spread.stats, num_component_rounds=0) == first.stats
 
 
 def templated(count: int) -> list[Document]:

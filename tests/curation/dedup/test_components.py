@@ -1,5 +1,6 @@
 """Candidates and components on the engines, against plain Python."""
 
+import dataclasses
 import random
 from typing import Any
 
@@ -9,6 +10,9 @@ import pytest
 
 from curation.dedup.candidates import candidates
 from curation.dedup.components import check_labels, connected
+from curation.dedup.config import Dedup
+from curation.dedup.minhash import MinHash
+from curation.dedup.nominate import nominate, stars_of
 from curation.dedup.unionfind import components
 
 
@@ -92,3 +96,46 @@ def test_large_buckets_are_split_and_twins_do_not_make_a_bucket_large(bench: Any
         stars.setdefault(vertex % 10, []).append(vertex)
     expected = {(vertex, min(star)) for star in stars.values() for vertex in star if vertex != min(star)}
     assert rows(found.edges) == sorted({*expected, (2, 1)})
+
+
+def crowd() -> list[tuple[int, list[int]]]:
+    """Documents with two keys each: buckets of all sizes, one that has to be split, twins, a bucket of twins alone."""
+    generator = random.Random(8)
+    vertices = [generator.getrandbits(64) - 2**63 for _ in range(400)]
+    documents = [(vertex, [generator.randrange(150), 1000 + generator.randrange(300)]) for vertex in vertices]
+    documents += [(vertex, [5000, 6000 + i]) for i, vertex in enumerate(vertices[:90])]
+    documents += documents[:40] + [(1, [7000, 7001])] * 50 + [(2, [])]
+    return documents
+
+
+def test_one_worker_nominates_what_all_machines_do(bench: Any, rows: Any) -> None:
+    documents = bench.frame(sketches_of(crowd()), partitions=3)
+    config = Dedup(minhash=MinHash(bands=2, rows=4), max_bucket_size=25)
+    num_keys = len(crowd()) * 2
+    found = []
+    for most in (num_keys, num_keys - 1):
+        bounded = dataclasses.replace(config, max_local_edges=most)
+        found.append(nominate(documents, len(crowd()), bounded, bench.checkpoint))
+    alone, together = found
+    assert rows(alone.labels) == rows(together.labels)
+    assert alone.num_split_buckets == 1
+    assert alone.largest_bucket >= 90
+    for name in ("num_buckets", "num_split_buckets", "largest_bucket", "num_edges"):
+        assert getattr(alone, name) == getattr(together, name), name
+
+
+@pytest.mark.parametrize("documents", [[], [(3, [])], [(3, [1]), (4, [2]), (3, [1])]])
+def test_one_worker_with_nothing_to_nominate(bench: Any, rows: Any, documents: list[tuple[int, list[int]]]) -> None:
+    frame = bench.frame(sketches_of(documents), partitions=1)
+    found = nominate(frame, len(documents), Dedup(minhash=MinHash(bands=2, rows=4)), bench.checkpoint)
+    assert rows(found.labels) == []
+    assert (found.num_buckets, found.num_edges, found.largest_bucket, found.num_rounds) == (0, 0, 0, 0)
+
+
+def test_stars_name_each_pair_once() -> None:
+    documents = [(5, [1, 2]), (7, [1, 2]), (-3, [2, 9]), (8, [4]), (8, [4]), (6, []), (5, [1, 2])]
+    keys = np.array([key for _, held in documents for key in held])
+    vertices = np.array([vertex for vertex, held in documents for _ in held])
+    stars = stars_of(keys, vertices, 100)
+    assert list(zip(stars.left.tolist(), stars.right.tolist(), strict=True)) == [(5, -3), (7, -3), (7, 5)]
+    assert (stars.num_buckets, stars.num_split_buckets, stars.largest_bucket) == (2, 0, 4)
