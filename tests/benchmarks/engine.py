@@ -59,7 +59,8 @@ def main() -> None:
     parser.add_argument("engine", choices=("sail", "spark"))
     parser.add_argument("corpus", type=Path)
     parser.add_argument("lake", type=Path)
-    parser.add_argument("--warm-up", type=Path, required=True)
+    parser.add_argument("--warm-up", type=Path, required=True, help="corpus of the runs that are not measured")
+    parser.add_argument("--warm-ups", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--cores", type=int, nargs="+", required=True)
     parser.add_argument("--conf", nargs="*", default=[])
@@ -71,7 +72,8 @@ def main() -> None:
     begun = time.perf_counter()
     with open_session(EngineConfig(**settings)) as session:
         started = time.perf_counter() - begun
-        once(session, given.warm_up, given.lake / "warm-up")
+        for _ in range(given.warm_ups):
+            once(session, given.warm_up, given.lake / "warm-up")
         runs = [once(session, given.corpus, given.lake / "measured") for _ in range(given.repeat)]
         stats = record_of(given.lake / "measured", "clusters")["stats"]
     sys.stdout.write(json.dumps({"start_s": started, "runs": runs, "stats": stats}) + "\n")

@@ -20,6 +20,9 @@ MOST_GB = 6.0
 PEER_MB = 4
 """Text that datatrove is given: the first documents; what it takes per MB does not fall with more."""
 WARM_UP_DOCUMENTS = 4000
+WARM_UPS = {"sail": 1, "spark": 4}
+"""Runs before the measured ones: a JVM compiles, and recompiles, for as long as that (see LOG.md)."""
+
 COPIES = 11
 MOST_GROWTH = 1.05
 """How much longer a MB may take in the larger corpus: the noise of two runs."""
@@ -29,9 +32,8 @@ def _speed(bench: Bench, engine: str, corpus: Path, size: float, repeat: int, na
     """Best MB/s of an engine on a corpus, and its peak memory in GB."""
     lake = bench.work / "lake"
     shutil.rmtree(lake, ignore_errors=True)
-    result, peak = bench.worker(
-        "engine.py", engine, corpus, lake, "--warm-up", _warm_up(bench), "--repeat", repeat, "--cores", *bench.cores
-    )
+    options = ["--warm-up", _warm_up(bench), "--warm-ups", WARM_UPS[engine], "--repeat", repeat]
+    result, peak = bench.worker("engine.py", engine, corpus, lake, *options, "--cores", *bench.cores)
     totals = [run["total"]["wall_s"] for run in result["runs"]]
     bench.details[name] = {
         **result,
