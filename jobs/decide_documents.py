@@ -4,6 +4,8 @@ import sys
 
 from curation.decide import decided
 from curation.errors import LakeError
+from curation.recipe import Recipe
+from jobs.lake import Lake
 from jobs.lake_figures import num_rows
 from jobs.stage import StageResult, Work, Written, identity, record, stage_key, timed, up_to_date
 
@@ -11,8 +13,8 @@ from jobs.stage import StageResult, Work, Written, identity, record, stage_key, 
 def decide(work: Work) -> StageResult:
     """Give every document its verdict with all reasons."""
     lake, recipe = work.lake, work.recipe
-    tables = ("signals",) if recipe.dedup is None else ("signals", "clusters")
-    key = stage_key(recipe, "decide", {table: identity(lake, table) for table in tables}, recipe.hash)
+    tables = _inputs(recipe)
+    key = decide_key(lake, recipe)
     if up_to_date(lake, "decisions", "decide", key):
         return StageResult("decide", skipped=True)
 
@@ -36,6 +38,15 @@ def decide(work: Work) -> StageResult:
             )
 
     return timed("decide", body)
+
+
+def decide_key(lake: Lake, recipe: Recipe) -> str:
+    """The key of the decisions that a recipe makes of the tables as they are."""
+    return stage_key(recipe, "decide", {table: identity(lake, table) for table in _inputs(recipe)}, recipe.hash)
+
+
+def _inputs(recipe: Recipe) -> tuple[str, ...]:
+    return ("signals",) if recipe.dedup is None else ("signals", "clusters")
 
 
 if __name__ == "__main__":

@@ -24,8 +24,10 @@ from curation.what_changes import (
     total_of,
 )
 from curation.what_if import Altered, altered
+from jobs.decide_documents import decide_key
 from jobs.lake import Lake
-from jobs.stage import identity, stage_key, up_to_date
+from jobs.lake_figures import num_rows
+from jobs.stage import up_to_date
 from jobs.story_view import value_text
 
 
@@ -135,16 +137,14 @@ def _check_measured(lake: Lake, columns: Sequence[str], rules: Sequence[Rule]) -
 
 def _verdicts_now(lake: Lake, base: Recipe, signals: DataFrame) -> DataFrame:
     """Verdicts of rules and deduplication as they are: those that are stored where they are up to date, else anew."""
-    tables = ("signals",) if base.dedup is None else ("signals", "clusters")
-    key = stage_key(base, "decide", {table: identity(lake, table) for table in tables}, base.hash)
-    if up_to_date(lake, "decisions", "decide", key):
+    if up_to_date(lake, "decisions", "decide", decide_key(lake, base)):
         return lake.read("decisions").select("doc_id", without_sampling().alias("reasons"))
     return decided(base.rules, None if base.dedup is None else lake.read("clusters"), base.hash)(signals)
 
 
 def _notes(lake: Lake, base: Recipe, changed: Altered, total: ChangeCount, kept_from: dict[str, int]) -> list[str]:
     notes: list[str] = []
-    unmeasured = lake.read("documents").count() - total.documents
+    unmeasured = num_rows(lake, "documents") - total.documents
     if unmeasured:
         notes.append(f"{unmeasured:,} documents are not measured yet and are not counted: run `winnow measure`.")
     if base.sampling is not None:
