@@ -1,0 +1,196 @@
+"""Every command and every block of code in the README works as it stands there.
+
+Those of the section on clusters are run by test_cluster.py; `make test` is what runs this, and CI. All others are run
+here, in a folder laid out like a clone, in which only the data and a record's id are put in.
+"""
+
+import gzip
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from deltalake import DeltaTable
+from end_to_end.readme import REPOSITORY, blocks, commands, python
+
+from curation.text.batch import TextBatch
+
+DEMO, TEST, RUN = commands("Winnow")
+SHOW, HISTORY, WHAT_IF, AGAIN = commands("What flows where")
+(DECIDE,) = commands("Recipes")
+(QUERY,) = python("What flows where")
+(MINE,) = python("Recipes")
+(FILTER,) = python("Add a filter")
+
+KNOWN = {
+    ("Winnow", "sh"): 2,
+    ("What flows where", ""): 1,
+    ("What flows where", "sh"): 1,
+    ("What flows where", "python"): 1,
+    ("Recipes", "python"): 1,
+    ("Recipes", "sh"): 1,
+    ("On a cluster", "sh"): 5,
+    ("The tree", ""): 1,
+    ("Add a filter", "python"): 1,
+}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like a clone in which `make demo` has installed everything, with data of the user's own."""
+    folder = tmp_path_factory.mktemp("readme") / "winnow"
+    folder.mkdir()
+    for name in ("Makefile", "constraints.txt", "pyproject.toml", "curation", "jobs"):
+        (folder / name).symlink_to(REPOSITORY / name)
+    (folder / ".venv").symlink_to(sys.prefix)
+    for source, part in (("qa", "data/2024/part-0"), ("code", "data/part-1"), ("arxiv", "data/2025/deep/part-2")):
+        lines = gzip.decompress((REPOSITORY / "jobs" / "sample_corpus" / f"{source}.jsonl.gz").read_bytes())
+        path = folder / f"{part}.jsonl.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(b"".join(lines.splitlines(keepends=True)[:150])))
+    (folder / _name_in(MINE)).write_text(MINE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def said(clone: Path) -> dict[str, str]:
+    """What the commands print, typed one after the other."""
+    said: dict[str, str] = {}
+    # Whatever dates the files have, nothing is installed into the environment that runs this.
+    said[DEMO] = shell(DEMO.replace("make ", "make -o .venv/.installed "), clone)
+    for command in (RUN, SHOW, HISTORY, WHAT_IF, AGAIN, DECIDE):
+        said[command] = shell(command.replace("RECORD_ID", f"'{record_id(clone)}'"), clone)
+    return said
+
+
+def shell(command: str, folder: Path, text: str | None = None) -> str:
+    """What a command prints as it is typed in `folder`."""
+    environment = os.environ | {"COLUMNS": "200", "NO_COLOR": "1", "MAKEFLAGS": ""}
+    done = subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment,
+        input=text or "",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+    return done.stdout
+
+
+def record_id(clone: Path) -> str:
+    if not (clone / "lake").exists():
+        return ""
+    return str(DeltaTable(str(clone / "lake" / "documents")).to_pyarrow_table()["record_id"][7].as_py())
+
+
+def decided(lake: Path) -> dict[str, object]:
+    rows = DeltaTable(str(lake / "decisions")).to_pyarrow_table()
+    return dict(zip(rows["doc_id"].to_pylist(), rows["reasons"].to_pylist(), strict=True))
+
+
+def _name_in(code: str) -> str:
+    """The file that a block of code says it is: `# name.py` on its first line."""
+    return code.splitlines()[0].removeprefix("# ")
+
+
+def test_every_block_is_known_here() -> None:
+    assert Counter((block.section, block.language) for block in blocks()) == KNOWN
+    pictures = "".join(block.text for block in blocks() if not block.language)
+    assert not re.search(r"^\s*(\$|make|winnow|\.venv|pip|spark-submit)\b", pictures, re.MULTILINE)
+    cluster = (REPOSITORY / "tests" / "end_to_end" / "test_cluster.py").read_text()
+    assert 'commands("On a cluster")' in cluster
+
+
+def test_commands_in_running_text_exist(clone: Path) -> None:
+    text = re.sub(r"```.*?```", "", (REPOSITORY / "README.md").read_text(), flags=re.DOTALL)
+    named = set(re.findall(r"`(?:make|winnow) ([^`]+)`", text))
+    help_text = shell(".venv/bin/winnow --help", clone)
+    targets = re.findall(r"^([a-z.]+(?: [a-z.]+)*):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    known = {*re.findall(r"^\W*([a-z]+) ", help_text, re.MULTILINE), *" ".join(targets).split()}
+    unknown = {word for words in named for word in re.split(r"[ |]+", re.sub(r" -.*| ARGS=.*", "", words))} - known
+    assert len(named) > 5
+    assert not unknown
+
+
+def test_make_demo_curates_the_sample_corpus(clone: Path, said: dict[str, str]) -> None:
+    assert DEMO == "make demo"
+    assert "Report: " in said[DEMO]
+    assert len(decided(clone / "demo-lake")) > 6000
+
+
+def test_make_test_is_what_runs_this() -> None:
+    assert TEST == "make test"
+    assert (REPOSITORY / ".ci" / "run").read_text().rstrip().endswith(f"exec {TEST} </dev/null")
+    makefile = (REPOSITORY / "Makefile").read_text()  # make -n would run it: a line with $(MAKE) is never only shown
+    assert re.search(r"^test:.*\n\t.*-m pytest \$\(ARGS\)", makefile, re.MULTILINE)
+
+
+def test_own_data_in_one_line(clone: Path, said: dict[str, str]) -> None:
+    assert len(decided(clone / "lake")) == 450
+    assert (clone / "lake" / "report.html").stat().st_size > 50_000
+    assert "lake/decisions" in said[RUN]
+
+
+def test_looking_closer(clone: Path, said: dict[str, str]) -> None:
+    assert record_id(clone) in said[SHOW]
+    assert all(f"{table}@0" in said[HISTORY] for table in ("documents", "signals", "clusters", "decisions"))
+    assert "gopher.too_few_words" in said[WHAT_IF]
+    assert decided(clone / "again") == dict(decided_at(clone / "lake", 0))
+
+
+def decided_at(lake: Path, version: int) -> dict[str, object]:
+    rows = DeltaTable(str(lake / "decisions"), version=version).to_pyarrow_table()
+    return dict(zip(rows["doc_id"].to_pylist(), rows["reasons"].to_pylist(), strict=True))
+
+
+def test_python_on_the_tables(clone: Path, said: dict[str, str]) -> None:
+    printed = shell(".venv/bin/python -i -q", clone, text=QUERY)  # prints what each expression gives
+    assert "sampling.not_drawn" in printed
+    assert "recipe_hash" in printed
+
+
+def test_a_recipe_of_ones_own_decides(clone: Path, said: dict[str, str]) -> None:
+    assert _name_in(MINE) in DECIDE
+    found = DeltaTable(str(clone / "lake" / "decisions"))
+    assert found.version() == 1
+    assert '"recipe_name": "mine"' in found.history(1)[0]["userMetadata"]
+
+
+def test_a_filter_of_ones_own_is_found_and_holds_the_contract(tmp_path: Path) -> None:
+    name = _name_in(FILTER)
+    for folder in ("curation", "tests/contracts"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder)
+    for file in ("pyproject.toml", "tests/conftest.py"):
+        shutil.copy(REPOSITORY / file, tmp_path / file)
+    (tmp_path / name).write_text(FILTER)
+    contract = f"{sys.executable} -m pytest -q tests/contracts/test_signals.py"
+    printed = shell(f"{contract} -k 'shouting or Shouting'", tmp_path)
+    passed = re.search(r"(\d+) passed", printed)
+    assert passed
+    assert int(passed[1]) >= 8, printed
+    (tmp_path / "lint").mkdir()
+    shutil.copy(tmp_path / name, tmp_path / "lint" / "shouting.py")
+    shell(f"{sys.executable} -m ruff check lint && {sys.executable} -m ruff format --check lint", tmp_path)
+
+
+def test_the_filter_measures_and_judges(tmp_path: Path) -> None:
+    path = tmp_path / "shouting.py"
+    path.write_text(FILTER)
+    spec = importlib.util.spec_from_file_location("shouting", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["shouting"] = module
+    spec.loader.exec_module(module)
+    rows = module.Shouting().measure(TextBatch.from_texts(["ABcd", "LOUD", "", None, "quiet"]))
+    assert rows["frac_capitals"].to_pylist() == [0.5, 1.0, None, None, 0.0]
+    assert module.rules()[0].on == f"{module.Shouting().name}.frac_capitals"
