@@ -1,10 +1,8 @@
 """Working tables that a server wrote for this run, in a folder that this machine may see as well."""
 
+import json
 import shutil
 from pathlib import Path
-
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 
 
 def drop_marked(scratch: Path, mark: str) -> None:
@@ -22,8 +20,11 @@ def drop_marked(scratch: Path, mark: str) -> None:
 
 
 def _mark_of(folder: Path) -> str | None:
-    try:
-        found = DeltaTable(str(folder)).history(1)[0].get("userMetadata")
-    except (DeltaError, OSError):
+    """Read from the log itself: a server may write types that no other reader of Delta tables understands."""
+    newest = max(folder.glob("_delta_log/*.json"), default=None)
+    if newest is None:
         return None
-    return None if found is None else str(found)
+    with newest.open(encoding="utf-8") as lines:
+        actions = [json.loads(line) for line in lines if line.strip()]
+    marks = [action["commitInfo"].get("userMetadata") for action in actions if "commitInfo" in action]
+    return marks[0] if marks else None
