@@ -1,4 +1,4 @@
-"""A disk that is full: one plain line that names the place, a lake that still reads, and the same command goes on."""
+"""A disk that is full, or read-only: one plain line that names the place, a lake that still reads, and goes on."""
 
 import shutil
 import subprocess
@@ -117,6 +117,26 @@ def test_a_disk_that_is_full_from_the_start(workshop: Workshop, disk: Path) -> N
     fill(disk, 0)
     code, said = end_of(workshop.command("sail", disk / "lake"), workshop)
     check_refusal(code, said, disk / "lake")
+
+
+def test_a_lake_that_may_only_be_read(workshop: Workshop, first_lake: Path, disk: Path, tmp_path: Path) -> None:
+    """Runs are refused in one line; what only looks, works."""
+    lake, page = disk / "lake", tmp_path / "page.html"
+    shutil.copytree(first_lake, lake)
+    workshop.state("changed")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    code, said = end_of(workshop.command("sail", lake), workshop)
+    assert code == 1, said
+    assert said.startswith(f"Error: cannot write to {lake}: Read-only file system. "), said
+    assert len(said.splitlines()) == 1, said
+    winnow = workshop.command("sail", lake)[0]
+    assert "documents" in finished([winnow, "history", "-o", str(lake)], workshop.base)
+    finished([winnow, "report", "-o", str(lake), "--to", str(page)], workshop.base)
+    assert page.read_text().rstrip().endswith("</html>")
+    code, said = end_of([winnow, "report", "-o", str(lake)], workshop)
+    assert code == 1, said
+    assert "Read-only file system" in said
+    assert "--to" in said
 
 
 def test_files_that_may_not_grow(workshop: Workshop, tmp_path: Path) -> None:

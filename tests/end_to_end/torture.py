@@ -7,6 +7,7 @@ import argparse
 import itertools
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -168,6 +169,7 @@ def main() -> None:
     parser.add_argument("--scale", type=int, default=500, help="documents in each larger input file [500]")
     chosen = parser.parse_args()
     seed = random.SystemRandom().randrange(10**6) if chosen.seed is None else chosen.seed
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # not without ending the run that goes on
     folder = Path(tempfile.mkdtemp(prefix="winnow-torture-"))
     started = time.monotonic()
 
