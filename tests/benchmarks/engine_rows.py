@@ -40,7 +40,7 @@ def _speed(bench: Bench, engine: str, corpus: Path, size: float, repeat: int, na
         "megabytes": size,
         "MB/s": [size / seconds for seconds in totals],
         "median MB/s": size / median(totals),
-        "peak_rss_gb": peak / 1e9,
+        "peak_resident_gb": peak / 1e9,
     }
     bench.warn_if_busy(name, [run["total"] for run in result["runs"]])
     return size / min(totals), peak / 1e9
@@ -86,7 +86,7 @@ def _datatrove(bench: Bench) -> float:
         peer=True,
     )
     size = documents.text_bytes(chosen) / 1e6
-    bench.details["engine datatrove"] = {**result, "megabytes": size, "peak_rss_gb": peak / 1e9}
+    bench.details["engine datatrove"] = {**result, "megabytes": size, "peak_resident_gb": peak / 1e9}
     return float(size / (result["total"]["cpu_s"] / len(bench.cores)))
 
 

@@ -134,12 +134,19 @@ def main() -> None:
 
 
 def write(bench: Bench, out: Path) -> None:
-    """Write the rows, and beside the benchmarks a copy with the samples and the machine."""
+    """Write the rows, and beside the benchmarks a copy with the samples and the machine.
+
+    Rows of groups that were not run this time stay in the copy; each row says when it was measured.
+    """
     out.write_text("".join(json.dumps(asdict(row)) + "\n" for row in bench.rows))
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    kept = {"machine": machine(), "rows": [asdict(row) for row in bench.rows], "details": bench.details}
-    (results / "last.json").write_text(json.dumps(kept, indent=1) + "\n")
+    copy = HERE / "results" / "last.json"
+    copy.parent.mkdir(exist_ok=True)
+    here = machine()
+    kept = json.loads(copy.read_text()) if copy.exists() else {"rows": [], "details": {}}
+    rows = {(row["name"], row["peer"]): row for row in kept["rows"]}
+    rows |= {(row.name, row.peer): asdict(row) | {"when": here["when"]} for row in bench.rows}
+    everything = {"machine": here, "rows": [*rows.values()], "details": kept["details"] | bench.details}
+    copy.write_text(json.dumps(everything, indent=1) + "\n")
 
 
 if __name__ == "__main__":
