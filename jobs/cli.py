@@ -163,7 +163,7 @@ def decide(
     conf: ConfOption = None,
 ) -> None:
     """Apply the recipe's rules to the stored signals, into the table `decisions`. Reads no text."""
-    from jobs.decide_documents import decide as stage
+    from jobs.decide_documents import decide_and_tell as stage
 
     if what_if:
         assignments = [word for entry in what_if for word in entry.split()]

@@ -1,6 +1,7 @@
 """Job: signals and clusters -> decisions. No text is read."""
 
 import sys
+from dataclasses import replace
 
 from curation.decide import decided
 from curation.errors import LakeError
@@ -38,6 +39,15 @@ def decide(work: Work) -> StageResult:
             )
 
     return timed("decide", body)
+
+
+def decide_and_tell(work: Work) -> StageResult:
+    """The same, and how many documents pass: what someone who tries thresholds wants to know at once."""
+    result = decide(work)
+    if result.skipped:
+        return result
+    passing = work.lake.read("decisions").where("kept").count()
+    return replace(result, notes=(*result.notes, f"{passing:,} of {result.num_rows:,} documents pass"))
 
 
 def decide_key(lake: Lake, recipe: Recipe) -> str:

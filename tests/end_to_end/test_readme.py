@@ -162,6 +162,8 @@ def test_a_recipe_of_ones_own_decides(clone: Path, said: dict[str, str]) -> None
     assert _name_in(MINE) in DECIDE
     found = DeltaTable(str(clone / "lake" / "decisions"))
     assert found.version() == 1
+    passing = sum(not reasons for reasons in decided(clone / "lake").values())
+    assert f"decide: {passing} of 450 documents pass" in said[DECIDE]
     assert '"recipe_name": "mine"' in found.history(1)[0]["userMetadata"]
 
 
