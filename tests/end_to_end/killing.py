@@ -29,7 +29,8 @@ class Run:
         self._output = tempfile.TemporaryFile(dir=cwd)  # noqa: SIM115 - open as long as the process may print
         environment = os.environ | {"COLUMNS": "1000", "NO_COLOR": "1"}
         self.process = subprocess.Popen(
-            command,
+            # a shell that starts jobs in the background has them ignore Ctrl-C, and their children with them
+            ["env", "--default-signal=INT", *command],
             stdout=self._output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
