@@ -64,28 +64,25 @@ def read_rows(
     Raises:
         ShardError: a shard is missing, damaged or contradicts itself.
     """
-    shards, places = store.locate(split, domains, rows)
-    lines, held = store.hold(shards)
+    lines, held = store.lines(split, domains, rows)
     length, stored = store.manifest.row_length, np.dtype(store.manifest.token_dtype)
     tokens = np.empty((rows.size, length), dtype=np.int64 if content.tokens == "int64" else stored)
-    row_kernels.copy_rows(lines, places, np.empty(0, dtype=stored), tokens)
+    row_kernels.copy_rows(lines, np.empty(0, dtype=stored), tokens)
     batch: Batch = {"tokens": tokens}
     if content.segments:
-        num = row_kernels.count_segments(lines, places, length)
+        num = row_kernels.count_segments(lines, length)
         if num < 0:
-            entry = store.entries[int(shards[-1 - num])]
+            shard, place = lines[-1 - num, [row_kernels.SHARD, row_kernels.PLACE]].tolist()
             raise ShardError(
-                f"{entry.path} of {store.manifest.where}: row {places[-1 - num]} has segments that do not begin at 0, "
-                "do not ascend, or pass the end of its tokens: run the export again"
+                f"{store.entries[shard].path} of {store.manifest.where}: row {place} has segments that do not begin at "
+                "0, do not ascend, or pass the end of its tokens: run the export again"
             )
-        _write_segments(batch, lines, places, num, content)
+        _write_segments(batch, lines, num, content)
     del held  # until here the kernels read from what it keeps mapped
     return batch
 
 
-def _write_segments(
-    batch: Batch, lines: npt.NDArray[np.int64], places: npt.NDArray[np.int64], num: int, content: Content
-) -> None:
+def _write_segments(batch: Batch, lines: npt.NDArray[np.int64], num: int, content: Content) -> None:
     tokens = batch["tokens"]
     labels = np.empty(tokens.shape, np.int64) if content.labels else _NONE.astype(np.int64)
     position_ids = np.empty(tokens.shape, np.int64) if content.position_ids else _NONE.astype(np.int64)
@@ -93,7 +90,6 @@ def _write_segments(
     cu_seqlens = np.empty(num + 1, np.int32) if content.cu_seqlens else _NO_SEQLENS
     longest = row_kernels.write_segments(
         lines,
-        places,
         tokens,
         content.labels == "shifted",
         content.predict_first_tokens,

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from training.data import row_kernels
 from training.data import state as states
 from training.data.batches import Batch, Content, read_rows, read_samples
 from training.data.errors import DataError, WeightsError
 from training.data.files import open_files
 from training.data.manifest import Manifest
 from training.data.order import Change, Order, OrderSettings
-from training.data.shards import Segment, ShardStore, Verify
+from training.data.shards import ShardStore, Verify
 from training.data.weights import proportional
 
 if TYPE_CHECKING:
@@ -243,19 +244,16 @@ class Loader:
     def provenance(self, number: int) -> dict[str, Any]:
         """Where sample `number` comes from: domain, shard, row in it, and its segments with their documents."""
         samples = self._order.samples(number, number + 1)
-        shards, rows = self._store.locate("train", samples.domain, samples.row)
+        lines, _ = self._store.lines("train", samples.domain, samples.row)
+        shard, row = lines[0, [row_kernels.SHARD, row_kernels.PLACE]].tolist()
         return {
             "sample": number,
             "domain": self.domains[int(samples.domain[0])],
             "epoch": int(samples.epoch[0]),
-            "shard": self._store.entries[int(shards[0])].path,
-            "row": int(rows[0]),
-            "segments": self.segments(int(shards[0]), int(rows[0])),
+            "shard": self._store.entries[shard].path,
+            "row": row,
+            "segments": self._store.shard(shard).segments(row),
         }
-
-    def segments(self, shard: int, row: int) -> list[Segment]:
-        """The pieces of documents in a row of a shard."""
-        return self._store.shard(shard).segments(row)
 
     def evaluation(self, domain: str, batch_size: int) -> Iterator[Batch]:
         """The rows set aside of a domain, in their order, which never changes; the last batch may be smaller.

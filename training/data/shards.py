@@ -136,7 +136,7 @@ def _mapped(path: Path, content: pa.Buffer, batch: pa.RecordBatch, manifest: Man
     if not inside or any(column.null_count or column.offset for column in (tokens, values, num_tokens, starts)):
         raise ShardError(f"{path} is compressed or has nulls, and cannot be mapped: run the export again")
     view = np.frombuffer(parts[0] or b"", dtype=manifest.token_dtype, count=len(values))
-    fields = [part.address if part is not None else 0 for part in parts] + [len(starts.values)]
+    fields = [0, 0, *(part.address if part is not None else 0 for part in parts), len(starts.values)]
     return Shard(path, view.reshape(-1, manifest.row_length), np.array(fields, dtype=np.int64), batch)
 
 
@@ -156,7 +156,6 @@ class ShardStore:
         self.files, self.manifest, self.verify = files, files.manifest, verify
         self.max_open = max_open or min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self.entries = self.manifest.shards
-        # Line i is shard i's while it is mapped; its first field is 0 while it is not.
         self._lines = np.zeros((len(self.entries), row_kernels.NUM_FIELDS), dtype=np.int64)
         self._used = np.zeros(len(self.entries), dtype=np.int64)
         self._open: dict[int, Shard] = {}
@@ -166,44 +165,43 @@ class ShardStore:
         self._lock = threading.Lock()
         self._places = {split: self._place(split) for split in SPLITS}
 
-    def locate(self, split: Split, domains: npt.NDArray[Any], rows: Integers) -> tuple[Integers, Integers]:
-        """The shard of each row of a domain, and its place there."""
-        domain_starts, shards, shard_starts = self._places[split]
-        number = domain_starts[domains] + rows
-        found = np.searchsorted(shard_starts, number, side="right") - 1
-        return shards[found], number - shard_starts[found]
+    def lines(self, split: Split, domains: npt.NDArray[Any], rows: Integers) -> tuple[Integers, list[Shard]]:
+        """The lines of rows (see `row_kernels`), whose shards are mapped at least as long as the list is kept.
 
-    def hold(self, shards: Integers) -> tuple[Integers, list[Shard]]:
-        """The lines (see `row_kernels`) of these shards, which are mapped at least as long as the list is kept.
+        Args:
+            split: which rows of a domain are meant.
+            domains: int32[n], places in the sorted list of domains.
+            rows: int64[n], numbers among the rows of each domain; not checked.
 
         Raises:
-            ShardError: one is missing or damaged.
+            ShardError: a shard is missing or damaged.
         """
+        lines = np.empty((rows.size, row_kernels.NUM_FIELDS), dtype=np.int64)
+        places = self._places[split]
         with self._lock:
             self._clock += 1
-            self._used[shards] = self._clock
-            lines = self._lines[shards]
-            if not lines[:, 0].all():
-                for shard in np.unique(shards[lines[:, 0] == 0]).tolist():
+            while row_kernels.find(*places, self._lines, self._used, self._clock, domains, rows, lines):
+                for shard in np.unique(lines[lines[:, row_kernels.TOKENS] == 0, row_kernels.SHARD]).tolist():
                     self._touch(shard)
-                lines = self._lines[shards]
-                while len(self._open) > self.max_open and self._close_oldest():
-                    pass
-            elif not self._may_close:
+            if not self._may_close:
                 return lines, []
-            return lines, [self._open[shard] for shard in set(shards.tolist())]
+            while len(self._open) > self.max_open and self._close_oldest():
+                pass
+            return lines, [self._open[shard] for shard in set(lines[:, row_kernels.SHARD].tolist())]
 
     def shard(self, number: int) -> Shard:
         """One shard, mapped."""
-        self.hold(np.array([number]))
-        return self._open[number]
+        with self._lock:
+            self._clock += 1
+            self._used[number] = self._clock
+            return self._open.get(number) or self._touch(number)
 
     def _place(self, split: Split) -> tuple[Integers, Integers, Integers]:
-        """First row of each domain and of each shard in the sequence of all rows of a split, and those shards."""
+        """For the sequence of all rows of a split: each domain's first row, the shards, and each shard's first row."""
         chosen = [
             (i, entry.num_rows) for i, entry in enumerate(self.entries) if entry.split == split and entry.num_rows
         ]
-        shards, sizes = np.array(chosen, dtype=np.int64).reshape(-1, 2).T
+        shards, sizes = np.ascontiguousarray(np.array(chosen, dtype=np.int64).reshape(-1, 2).T)
         rows = np.array(list(self.manifest.rows(split).values()), dtype=np.int64)
         return np.cumsum(rows) - rows, shards, np.cumsum(sizes) - sizes
 
