@@ -14,6 +14,7 @@ kernel: Callable[..., Any] = numba.njit(cache=True, nogil=True, error_model="num
 
 _ONE = 1 << 40
 _ROUNDS = 8
+_LEAST_SIDE = 8
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
@@ -45,7 +46,8 @@ def permuted(place: Any, size: Any, key: Any) -> Any:
     """
     if size < 2:
         return np.int64(0)
-    side = np.int64(np.sqrt(np.float64(size)))
+    # On a smaller square not all permutations of a few rows are equally likely: its shears are even permutations.
+    side = max(_LEAST_SIDE, np.int64(np.sqrt(np.float64(size))))
     while side * side <= size:
         side += 1
     while True:
