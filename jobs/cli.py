@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from jobs.cli_look import add_commands
+from jobs.cli_hand_over import add_commands as add_hand_over_commands
+from jobs.cli_look import add_commands as add_look_commands
 from jobs.flags import (
     OUT,
     ConfOption,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="winnow",
-    help="Curate text into versioned training data: ingest, measure, deduplicate, decide, sample.",
+    help="Curate text into versioned training data: ingest, measure, deduplicate, decide, sample, export.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -246,7 +247,8 @@ def _ingest(
     )
 
 
-add_commands(app)
+add_look_commands(app)
+add_hand_over_commands(app)
 
 
 def main(arguments: list[str] | None = None) -> None:
