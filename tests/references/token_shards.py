@@ -149,6 +149,6 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 def segments(row: Row, row_length: int) -> list[tuple[int, int, bool]]:
     """(begin, end, padding) of each segment, the padding being the last."""
-    ends = [*row.starts[1:], len(row.tokens)]
+    ends = [*row.starts[1:], len(row.tokens)][: len(row.starts)]
     found = [(begin, end, False) for begin, end in zip(row.starts, ends, strict=True)]
     return found + ([(len(row.tokens), row_length, True)] if len(row.tokens) < row_length else [])

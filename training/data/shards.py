@@ -62,7 +62,7 @@ class Shard:
     def segments(self, row: int) -> list[Segment]:
         """The pieces of documents that a row is made of."""
         starts = self.batch["starts"][row].as_py()
-        ends = [*starts[1:], self.batch["num_tokens"][row].as_py()]
+        ends = [*starts[1:], self.batch["num_tokens"][row].as_py()][: len(starts)]  # a row may be all padding
         ids, offsets, repeats = (self.batch[name][row].as_py() for name in ("doc_ids", "offsets", "repeats"))
         lengths = [end - start for start, end in zip(starts, ends, strict=True)]
         return [Segment(*values) for values in zip(ids, starts, lengths, offsets, repeats, strict=True)]
@@ -86,13 +86,16 @@ def open_shard(path: Path, entry: ShardEntry, manifest: Manifest, verify: Verify
     try:
         reader = pa.ipc.open_file(content)
         schema, num_batches = reader.schema, reader.num_record_batches
+        names = tuple(schema.names)
         batch = reader.get_batch(0) if num_batches == 1 else None
-    except pa.ArrowException as error:
+        if batch is not None:
+            batch.validate()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ShardError(f"{path} is not an Arrow file: {error}. Copy it again, or run the export again") from error
     expected = pa.list_(pa.type_for_alias(manifest.token_dtype), manifest.row_length)
-    if tuple(schema.names) != _COLUMNS or batch is None:
+    if names != _COLUMNS or batch is None:
         raise ShardError(
-            f"{path} has {num_batches} record batches of the columns {', '.join(schema.names)}; expected one of "
+            f"{path} has {num_batches} record batches of the columns {', '.join(names)}; expected one of "
             f"{', '.join(_COLUMNS)}"
         )
     kind = schema.field("tokens").type
