@@ -10,6 +10,7 @@ from jobs.flags import (
     ConfOption,
     EngineOption,
     JarsOption,
+    JsonOption,
     MasterOption,
     OutOption,
     engine_config,
@@ -24,6 +25,10 @@ TokenizerOption = Annotated[
 def add_commands(app: typer.Typer) -> None:
     """Add `export`, `train-tokenizer` and `trace` to the command."""
     app.command(epilog="Example: winnow export -o lake/ --tokenizer tokenizer.json --to shards/")(export)
+    app.command(
+        name="train-tokenizer", epilog="Example: winnow train-tokenizer -o lake/ --to tokenizer.json --vocab-size 32000"
+    )(train_tokenizer)
+    app.command(epilog="Example: winnow trace shards/qa/train-00000.arrow:7:100")(trace)
 
 
 def export(
@@ -86,3 +91,64 @@ def export(
             lake, display = Lake(session, out), Bars(session, ERR)
             done = stage(lake, chosen, settings, to, display, overwrite=overwrite, lake_name=out)
         show(done, to, OUT)
+
+
+def train_tokenizer(
+    out: OutOption,
+    to: Annotated[str, typer.Option(help="The file to write.")] = "tokenizer.json",
+    vocab_size: Annotated[int, typer.Option(help="Tokens, the 256 bytes and the special tokens included.")] = 32_000,
+    special: Annotated[
+        list[str] | None,
+        typer.Option(help="A special token, repeatable; the first ends a text. [default: <|endoftext|>]"),
+    ] = None,
+    min_frequency: Annotated[int, typer.Option(help="A pair that is rarer is not merged.")] = 2,
+    max_mb: Annotated[float, typer.Option(help="Text to train on; of more, a sample of documents.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Chooses the sample.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file that is there.")] = False,
+    engine: EngineOption = None,
+    master: MasterOption = None,
+    delta_jars: JarsOption = None,
+    conf: ConfOption = None,
+) -> None:
+    """Train a byte-level BPE tokenizer on the kept texts: the same lake and settings make the same file."""
+    from curation.export.train_bpe import TokenizerTraining
+    from curation.session import open_session
+    from jobs.display import Bars
+    from jobs.lake import Lake
+    from jobs.train_tokenizer import check_target, train
+
+    with failing_plainly():
+        training = TokenizerTraining(
+            vocab_size=vocab_size,
+            special_tokens=tuple(special) if special else TokenizerTraining.special_tokens,
+            min_frequency=min_frequency,
+            max_bytes=int(max_mb * 1e6),
+            seed=seed,
+        )
+        check_target(to, overwrite=overwrite)
+        with open_session(engine_config(engine, master, delta_jars, conf)) as session:
+            done = train(Lake(session, out), training, to, Bars(session, ERR))
+        OUT.print(
+            f"{done.vocab_size:,} tokens from {done.num_documents:,} documents, {done.num_bytes / 1e6:,.1f} MB "
+            f"({done.share:.1%} of the kept text), {done.seconds:.1f} s."
+        )
+        if done.vocab_size < vocab_size:
+            OUT.print(f"{vocab_size:,} were asked for: the text has no further pair that occurs {min_frequency} times.")
+        OUT.print(f"Tokenizer: {to} (sha256 {done.sha256[:16]})", soft_wrap=True)
+
+
+def trace(
+    wanted: Annotated[str, typer.Argument(metavar="SHARD:ROW[:TOKEN]", help="A shard's file and a row, from 0.")],
+    out: Annotated[
+        str | None, typer.Option("--out", "-o", help="The lake. [default: the one that the export was made from]")
+    ] = None,
+    as_json: JsonOption = False,
+    chars: Annotated[int, typer.Option(help="Characters of each piece to print.")] = 200,
+) -> None:
+    """Tell which documents stand behind a row, or behind one of its tokens: from which files, by which verdict."""
+    from jobs.trace_row import lake_of, open_place, show
+    from jobs.trace_row import trace as trace_place
+
+    with failing_plainly():
+        place = open_place(wanted)
+        show(trace_place(place, lake_of(place, out)), OUT, as_json=as_json, num_chars=chars)
