@@ -101,6 +101,7 @@ class Loader:
         chosen = proportional(rows) if weights is None else weights
         self._order = Order(rows, chosen, seed=seed, settings=order)
         self._told: tuple[int, int] = (-1, 0)  # the block up to which news were told, and exhausted domains till then
+        self._sizes = np.maximum(list(self._order.rows.values()), 1)
         self._epochs = np.zeros(len(rows), dtype=np.int64)
         self.workers: TorchBatches | None = None
 
@@ -164,8 +165,7 @@ class Loader:
             return
         ended = position.exhausted[known:]
         self._told = (position.start, len(position.exhausted))
-        sizes = np.maximum(list(self._order.rows.values()), 1)
-        epochs = position.drawn // sizes
+        epochs = position.drawn // self._sizes
         again = np.flatnonzero((epochs > self._epochs) & (epochs < self._order.settings.max_epochs_per_domain))
         self._epochs = epochs
         if again.size:
@@ -196,7 +196,7 @@ class Loader:
         self.n = states.resume(self._order, self.manifest, dict(state))
         position = self._order.position(self.n)
         self._told = (position.start, len(position.exhausted))
-        self._epochs = position.drawn // np.maximum(list(self._order.rows.values()), 1)
+        self._epochs = position.drawn // self._sizes
 
     @property
     def earliest_change(self) -> int:
@@ -209,8 +209,8 @@ class Loader:
         Every rank has to be told the same. The change is part of the state from now on.
 
         Raises:
-            WeightsError: they are no weights for these domains; or `at` is before `earliest_change`, or not after the
-                change recorded last.
+            WeightsError: they are no weights for these domains; or `at` is before `earliest_change`, or before the
+                change recorded last (one at the same sample is replaced).
         """
         start = self.earliest_change if at is None else at
         if start < self.earliest_change:
@@ -225,8 +225,7 @@ class Loader:
 
     def follow(self, change: Change) -> None:
         """Take over a change of weights from the process whose worker this is."""
-        if change.start > self._order.log[-1].start:
-            self._order.change(change.start, change.weights)
+        self._order.change(change.start, change.weights)
 
     @property
     def weight_log(self) -> list[tuple[int, dict[str, float]]]:

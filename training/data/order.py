@@ -151,14 +151,17 @@ class Order:
         """Let other weights hold from sample `start` on. What comes before it stays as it was.
 
         Raises:
-            WeightsError: they are no weights for these domains, or `start` is not after the last change.
+            WeightsError: they are no weights for these domains, or `start` is before the last change. One at the same
+                sample is replaced.
         """
-        if start <= self.log[-1].start:
+        if start < self.log[-1].start:
             raise WeightsError(
                 f"a change of weights at sample {start} comes after one at sample {self.log[-1].start}: changes are "
                 "recorded in the order in which they take effect"
             )
         new = from_mapping(weights, self.rows) if isinstance(weights, Mapping) else weights
+        if start == self.log[-1].start:
+            self.log.pop()
         self.log.append(Change(start, new))
         self._snapshots = [position for position in self._snapshots if position.start <= start]
         self._block = None

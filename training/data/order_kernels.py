@@ -47,7 +47,7 @@ def permuted(place: Any, size: Any, key: Any) -> Any:
     if size < 2:
         return np.int64(0)
     # On a smaller square not all permutations of a few rows are equally likely: its shears are even permutations.
-    side = max(_LEAST_SIDE, np.int64(np.sqrt(np.float64(size))))
+    side: Any = max(_LEAST_SIDE, np.int64(np.sqrt(np.float64(size))))
     while side * side <= size:
         side += 1
     while True:
@@ -117,8 +117,8 @@ def divide(seats: int, weights: Any, carry: Any, counts: Any) -> None:
 
     Choosing by deadline is what keeps every domain's count within 1 of its weight times the samples at the end of
     every block: the samples of a domain are jobs, released when its account rises above a whole number and due when
-    it reaches the next; the fractional schedule meets all deadlines, so earliest deadline first does. Largest
-    remainders alone drift further where there are many light domains.
+    it reaches the next; the fractional schedule meets all deadlines, so earliest deadline first does. By
+    largest remainders alone whole parts can come to more than the block has room for (seen with 10 domains).
 
     Args:
         seats: samples in the block.

@@ -239,8 +239,18 @@ def test_a_domain_without_weight_is_never_read_and_may_get_some_later() -> None:
 def test_changes_are_recorded_in_their_order() -> None:
     order = Order({"a": 5}, {"a": 1}, seed=0)
     order.change(10, {"a": 1.0})
-    with pytest.raises(WeightsError, match="at sample 10 comes after one at sample 10"):
-        order.change(10, {"a": 1.0})
+    with pytest.raises(WeightsError, match="at sample 9 comes after one at sample 10"):
+        order.change(9, {"a": 1.0})
+
+
+def test_a_change_at_the_same_sample_is_replaced() -> None:
+    order = Order({"a": 500, "b": 500}, {"a": 1, "b": 0}, seed=0)
+    order.change(0, {"a": 0.0, "b": 1.0})
+    order.change(50, {"a": 0.5, "b": 0.5})
+    order.samples(0, 100)
+    order.change(50, {"a": 1.0, "b": 0.0})
+    assert order.samples(0, 100).domain.tolist() == [1] * 50 + [0] * 50
+    assert [change.start for change in order.log] == [0, 50]
 
 
 @pytest.mark.parametrize(
