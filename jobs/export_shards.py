@@ -284,8 +284,8 @@ def _write(
     texts = lake.read("documents", origin.versions["documents"]).select("doc_id", "text")
     writer = ShardWriter.of(tokenizer, settings=settings, rows=rows, plan=plan, storage=storage, in_parallel=shares)
     num_bytes = sum(part.num_bytes for part in drawn.values())
-    num_rounds = min(plan.num_shards, -(-num_bytes // _ROUND_BYTES)) if shares else 1
-    bounds = [plan.num_shards * number // max(num_rounds, 1) for number in range(num_rounds + 1)]
+    num_rounds = max(1, min(plan.num_shards, -(-num_bytes // _ROUND_BYTES))) if shares else 1
+    bounds = [plan.num_shards * number // num_rounds for number in range(num_rounds + 1)]
     found: dict[str, dict[str, Any]] = {}
     for first, end in pairwise(bounds):
         tasks = min(end - first, os.cpu_count() or 1) if shares else end - first
