@@ -2,63 +2,34 @@
 
 import hashlib
 import os
+import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import orjson
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from curation.errors import LakeError
 from curation.export.manifest import TOKENIZER, manifest_of, to_bytes
 from curation.export.settings import Export, ExportError
 from curation.export.shard import RowFormat, folder_of
 from curation.export.stage import ShardPlan, ShardWriter, Split, assigned, kept_documents, placed, written
 from curation.export.storage import Storage
 from curation.export.tokenizer import ExportTokenizer
-from curation.history import Commit, lineage
 from curation.recipe import canonical, encode
+from curation.session import ENGINE_FAILURES
 from jobs.export_folder import ExportFolder
+from jobs.export_origin import Origin, origin_of
+from jobs.export_plan import Drawn, check_room, drawn_by_split, shard_plan
 from jobs.lake import Lake
-from jobs.lake_reader import EngineReader
 from jobs.stage import Display, code_version
 
-MOST_DOMAINS = 10_000
-MOST_SHARDS = 1_000_000
-_TABLES = ("documents", "signals", "clusters", "decisions")
 _ROUND_BYTES = 8 << 30
 """Text whose tokens an engine inside this process holds at once; larger exports are made in rounds."""
-_MOST_BYTES_PER_TOKEN = 16
-"""No tokenizer of running text has longer tokens on average: what has no room then has none at all."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The tables that an export reads, and by which recipe they were decided.
-
-    Attributes:
-        versions: by table; None where there is no such table.
-        recipe: name and hash of the recipe.
-        identity: what the shards depend on of all that.
-    """
-
-    versions: Mapping[str, int | None]
-    recipe: Mapping[str, str | None]
-    identity: str
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """What is to be exported of one domain and split: documents that are taken, copies of them and bytes of text."""
-
-    num_kept: int
-    num_drawn: int
-    num_repeats: int
-    num_bytes: int
 
 
 @dataclass(frozen=True)
@@ -116,9 +87,9 @@ def export(
     kept = _kept(lake, origin, settings)
     with folder.held():
         folder.is_done(key, overwrite=overwrite)  # again: it is held from here on
-        drawn = _drawn(kept.transform(placed(settings)), lake)
+        drawn = drawn_by_split(kept.transform(placed(settings)), lake)
         plan = shard_plan(drawn, settings.shard_bytes)
-        _check_room(folder.storage, sum(part.num_bytes for part in drawn.values()), rows)
+        check_room(folder.storage, sum(part.num_bytes for part in drawn.values()), rows)
         domains = sorted({domain for domain, _ in drawn})
         folder.begin([folder_of(domain) for domain in domains])
         folder.storage.write(TOKENIZER, tokenizer.content)
@@ -154,36 +125,6 @@ def row_format(settings: Export, tokenizer: ExportTokenizer) -> RowFormat:
     )
 
 
-def origin_of(lake: Lake) -> Origin:
-    """The newest decisions, and the versions of the other tables that these were made from.
-
-    Raises:
-        LakeError: nothing is decided yet.
-    """
-    reader = EngineReader(lake)
-    commits = {name: reader.commits(name) for name in _TABLES}
-    for name, stage in (("documents", "run"), ("signals", "measure"), ("decisions", "decide")):
-        if not commits[name]:
-            raise LakeError(f"{lake.location(name)} does not exist: run `winnow {stage}` first")
-    newest = commits["decisions"][0]
-    if newest.stage is None:
-        raise LakeError(
-            f"{lake.location('decisions')} at version {newest.version} was written by something other than Winnow: "
-            "run `winnow decide` again"
-        )
-    made_from = lineage([commit for entries in commits.values() for commit in entries], "decisions", newest.version)
-    versions = {name: made_from.get(name, commits[name][0].version if commits[name] else None) for name in _TABLES}
-    records = [_record(commits[name], versions[name]) for name in _TABLES]
-    identity = hashlib.sha256(canonical([dict(versions), records]).encode()).hexdigest()
-    return Origin(versions, {"name": newest.recipe_name, "hash": newest.recipe_hash}, identity)
-
-
-def _record(commits: list[Commit], version: int | None) -> Any:
-    """Winnow's record of a commit, times aside."""
-    found = next((commit for commit in commits if commit.version == version), None)
-    return None if found is None else {name: value for name, value in found.record.items() if name != "timing"}
-
-
 def _key(settings: Export, tokenizer: ExportTokenizer, origin: Origin) -> str:
     """Hash of all that the shards depend on: tables, settings, tokenizer and code."""
     tokens = [tokenizer.sha256, tokenizer.eos, tokenizer.bos, tokenizer.pad]
@@ -196,76 +137,6 @@ def _kept(lake: Lake, origin: Origin, settings: Export) -> DataFrame:
     clusters = None if versions["clusters"] is None else lake.read("clusters", versions["clusters"])
     documents, decisions, signals = (lake.read(name, versions[name]) for name in ("documents", "decisions", "signals"))
     return kept_documents(documents, decisions, signals, clusters, settings)
-
-
-def _drawn(frame: DataFrame, lake: Lake) -> dict[Split, Drawn]:
-    """What is to be exported, by domain and split.
-
-    Raises:
-        ExportError: there is nothing, there are too many domains, or a weight makes no sense.
-    """
-    copies = F.greatest(F.col("num_repeats"), F.lit(0)).cast("bigint")
-    counted = (
-        frame.groupBy("domain", "eval")
-        .agg(
-            F.count("*").alias("kept"),
-            F.sum((F.col("num_repeats") > 0).cast("bigint")).alias("drawn"),
-            F.sum(copies).alias("repeats"),
-            F.sum(copies * F.col("num_bytes")).alias("size"),
-            F.sum((F.col("num_repeats") < 0).cast("bigint")).alias("unusable"),
-        )
-        .limit(2 * MOST_DOMAINS + 1)
-        .collect()
-    )
-    unusable = sum(row["unusable"] for row in counted)
-    if unusable:
-        raise ExportError(
-            f"{unusable:,} kept documents of {lake.location('decisions')} have a weight that is no number from 0 to "
-            "32766: `winnow decide` writes them anew"
-        )
-    found = {
-        (row["domain"], bool(row["eval"])): Drawn(
-            int(row["kept"]), int(row["drawn"]), int(row["repeats"]), int(row["size"])
-        )
-        for row in counted
-    }
-    if not sum(part.num_repeats for part in found.values()):
-        kept = sum(part.num_kept for part in found.values())
-        what = "keeps no document" if not kept else f"keeps {kept:,} documents, and their weights draw none of them"
-        raise ExportError(
-            f"{lake.location('decisions')} {what}: there is nothing to export. `winnow report` shows what dropped them."
-        )
-    if len({domain for domain, _ in found}) > MOST_DOMAINS:
-        raise ExportError(
-            f"there are more than {MOST_DOMAINS:,} domains, each a folder of its own: choose another --domain, or "
-            "--domain one"
-        )
-    return {split: part for split, part in found.items() if part.num_repeats}
-
-
-def shard_plan(drawn: Mapping[Split, Drawn], shard_bytes: int) -> ShardPlan:
-    """So many shards of each domain and split that each has about so much text.
-
-    Raises:
-        ExportError: there would be too many.
-    """
-    counts = {split: min(max(1, -(-part.num_bytes // shard_bytes)), part.num_repeats) for split, part in drawn.items()}
-    if sum(counts.values()) > MOST_SHARDS:
-        raise ExportError(
-            f"shards of {shard_bytes:,} bytes would be {sum(counts.values()):,}, and {MOST_SHARDS:,} is the most: give "
-            "a larger --shard-mb"
-        )
-    return ShardPlan(counts=counts)
-
-
-def _check_room(storage: Storage, num_bytes: int, rows: RowFormat) -> None:
-    free = storage.free_bytes()
-    least = num_bytes // _MOST_BYTES_PER_TOKEN * (2 if rows.token_dtype == "uint16" else 4)
-    if free is not None and free < least:
-        raise ExportError(
-            f"the disk of {storage.location} has {free / 1e6:,.0f} MB free, and {num_bytes / 1e6:,.0f} MB of text take "
-            f"more than {least / 1e6:,.0f} MB as tokens: make room, or give another folder with --to"
-        )
 
 
 def _write(
@@ -290,9 +161,22 @@ def _write(
     for first, end in pairwise(bounds):
         tasks = min(end - first, os.cpu_count() or 1) if shares else end - first
         copies = kept.transform(placed(settings)).transform(assigned(settings, plan, first, end))
-        for row in copies.transform(written(writer, texts, tasks)).collect():
-            found[row["path"]] = orjson.loads(row["counts"])
+        with _telling():
+            rows_written = copies.transform(written(writer, texts, tasks)).collect()
+        found |= {row["path"]: orjson.loads(row["counts"]) for row in rows_written}
     return found
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Say plainly what a worker could not do, which the engines bury in a page of their own names."""
+    try:
+        yield
+    except ENGINE_FAILURES as error:
+        said = re.search(r"ExportError: (.+)", str(error))
+        if said is None:
+            raise
+        raise ExportError(said[1].strip()) from error
 
 
 def _head(

@@ -19,7 +19,7 @@ from curation.export.storage import Storage
 from curation.export.tokenizer import open_library
 from curation.export.train_bpe import TokenizerTraining, train_bpe
 from curation.progress import advance
-from jobs.export_shards import origin_of
+from jobs.export_origin import origin_of
 from jobs.lake import Lake
 from jobs.stage import Display
 
