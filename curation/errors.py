@@ -11,3 +11,7 @@ class LakeError(WinnowError):
 
 class EngineError(WinnowError):
     """An engine that cannot be started or reached."""
+
+
+class FlagError(WinnowError):
+    """Settings that contradict each other or make no sense."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from jobs.cli_look import add_commands
+from jobs.cli_hand_over import add_commands as add_hand_over_commands
+from jobs.cli_look import add_commands as add_look_commands
 from jobs.flags import (
     OUT,
     ConfOption,
@@ -59,7 +60,7 @@ def _start(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Curate text into versioned training data: ingest, measure, deduplicate, decide, sample."""
+    """Curate text into versioned training data: ingest, measure, deduplicate, decide, sample, export."""
 
 
 @app.command(epilog="Example: winnow run -i 'data/**/*.jsonl.gz' -r fineweb_en -o lake/")
@@ -265,7 +266,8 @@ def _ingest(
     )
 
 
-add_commands(app)
+add_look_commands(app)
+add_hand_over_commands(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -79,7 +79,7 @@ def working(config: "EngineConfig", out: str, recipe: "Recipe") -> "Iterator[Wor
 @contextmanager
 def failing_plainly() -> Iterator[None]:
     """Turn what a user can mend into one message and exit code 1 (2 for wrong flags, 130 for Ctrl-C)."""
-    from curation.errors import EngineError, WinnowError
+    from curation.errors import EngineError, FlagError, WinnowError
     from curation.recipe import RecipeError
     from curation.session import ENGINE_FAILURES
 
@@ -87,7 +87,7 @@ def failing_plainly() -> Iterator[None]:
         yield
     except WinnowError as error:
         ERR.print(Text(f"Error: {error}", style="bold red"))
-        raise typer.Exit(2 if isinstance(error, RecipeError | EngineError) else 1) from error
+        raise typer.Exit(2 if isinstance(error, RecipeError | EngineError | FlagError) else 1) from error
     except KeyboardInterrupt as error:
         ERR.print("Stopped. Nothing half-done was kept: run the same command again to go on.")
         raise typer.Exit(130) from error

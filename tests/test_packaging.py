@@ -72,7 +72,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     tree.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         copy(ROOT / name, tree)
-    for name in ("curation", "jobs"):
+    for name in ("curation", "jobs", "training"):
         copytree(ROOT / name, tree / name, ignore=ignore_patterns("__pycache__"))
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "-q"]
     done = subprocess.run(
@@ -108,7 +108,7 @@ def test_wheel_carries_its_licences(wheel: zipfile.ZipFile) -> None:
 
 def test_wheel_holds_nothing_else(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist()}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"curation", "jobs"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"curation", "jobs", "training"}
     assert not [name for name in wheel.namelist() if "sample_corpus" in name or name.endswith((".nbi", ".nbc"))]
 
 
@@ -129,7 +129,10 @@ def test_constraints_hold_names_and_versions_only() -> None:
 
 def test_every_requirement_has_a_pin_that_satisfies_it() -> None:
     project, pins = read_project(), read_pins()
-    for text in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
+    for text in [
+        *project["dependencies"],
+        *(text for extra in project["optional-dependencies"].values() for text in extra),
+    ]:
         requirement = Requirement(text)
         pin = pins.get(canonicalize_name(requirement.name))
         assert pin, f"{requirement.name} has no pin in constraints.txt"
@@ -143,11 +146,9 @@ def test_everything_that_is_brought_along_has_a_pin() -> None:
     assert names - set(read_pins()) == set()
 
 
-@pytest.mark.parametrize("extra", ["", "test"])
-def test_curation_installs_without_torch(extra: str) -> None:
-    project = read_project()
-    names = closure(project["optional-dependencies"][extra] if extra else project["dependencies"])
-    heavy = {name for name in names | set(read_pins()) if name.startswith(("torch", "triton", "nvidia"))}
+def test_curation_installs_without_torch() -> None:
+    names = closure(read_project()["dependencies"])
+    heavy = {name for name in names if name.startswith(("torch", "triton", "nvidia"))}
     assert heavy | (names & {"deepspeed", "transformers", "tensorflow", "jax"}) == set()
 
 

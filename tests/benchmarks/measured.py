@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -49,7 +50,7 @@ class Bench:
     Attributes:
         documents: id, source and text, in an order that the ids decide.
         work: a folder for files in between.
-        peers: the interpreter of the peers' environment.
+        peers: gives the interpreter of the peers' environment: of "" or of those of a kind.
         cores: the two cores that everything is pinned to; kernels use the last.
         engines: the engines that are measured.
         repeat: samples of the engine.
@@ -61,7 +62,7 @@ class Bench:
 
     documents: pa.Table
     work: Path
-    peers: Path
+    peers: Callable[[str], Path]
     cores: list[int]
     engines: list[str]
     repeat: int
@@ -70,14 +71,14 @@ class Bench:
     rows: list[Row] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
 
-    def worker(self, script: str, *arguments: object, peer: bool = False) -> tuple[dict[str, Any], int]:
-        """What a worker printed, and the largest resident memory of its processes in bytes.
+    def worker(self, script: str, *arguments: object, peer: bool | str = False) -> tuple[dict[str, Any], int]:
+        """What a worker printed, and the largest resident memory of its processes in bytes; `peer` may be a kind.
 
         Raises:
             SystemExit: it failed; with the end of what it said.
         """
         wait_for_quiet(patience_s=self.patience_s)
-        python = str(self.peers) if peer else sys.executable
+        python = sys.executable if peer is False else str(self.peers("" if peer is True else peer))
         said = self.work / "worker.log"
         with said.open("wb") as errors:
             running = subprocess.Popen(
@@ -108,7 +109,7 @@ class Bench:
         ratio = ours / theirs
         target = None if least is None else f">= {least:g} x"
         met = None if least is None else ratio >= least
-        self._add(Row(name, round(ours, 3), "MB/s", peer, round(theirs, 4), round(ratio, 2), target, met))
+        self._add(Row(name, round(ours, 3), unit, peer, round(theirs, 4), round(ratio, 2), target, met))
 
     def bound(
         self, name: str, value: float, unit: str, *, least: float | None = None, most: float | None = None

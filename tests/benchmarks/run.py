@@ -1,8 +1,9 @@
 """Winnow against its peers, both sides in one run: a table for people, `bench.jsonl` for programs.
 
-The peers live in `.venv-peers`, made from constraints-peers.txt when it is first needed. Both sides read the same
-documents and are pinned to the same cores. Kernels and peers are compared by the processor seconds of one core, best
-of several samples after a warm-up, taken in turn (ours, the peer's, ours); the engine by the time that passes.
+The peers live in `.venv-peers`, made from constraints-peers.txt when it is first needed, and loaders, which need older
+libraries, in `.venv-peers-loaders`. Both sides read the same documents and are pinned to the same cores. Kernels and
+peers are compared by the processor seconds of one core, best of several samples after a warm-up, taken in turn (ours,
+the peer's, ours); the engine by the time that passes.
 A sample during which the rest of the machine kept a core busy is marked, and says so in the table.
 """
 
@@ -23,6 +24,7 @@ from typing import Any
 import documents
 import engine_rows
 import kernel_rows
+import loader_rows
 from measured import Bench, Row
 from rich.console import Console
 from rich.table import Table
@@ -30,21 +32,23 @@ from rich.text import Text
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
-PEERS = REPOSITORY / ".venv-peers"
 GROUPS: dict[str, Callable[[Bench], None]] = {
     "kernels": kernel_rows.kernels,
     "engine": engine_rows.engines,
     "growth": engine_rows.growth,
+    "loader": loader_rows.loader,
 }
 
 
-def peers_python(console: Console) -> Path:
-    """The interpreter of `.venv-peers`, made anew where the pins have changed."""
-    python, stamp = PEERS / "bin" / "python", PEERS / ".installed"
-    pins = HERE / "constraints-peers.txt"
+def peers_python(console: Console, kind: str) -> Path:
+    """The interpreter of `.venv-peers`, or of `.venv-peers-<kind>`; made anew where the pins have changed."""
+    suffix = f"-{kind}" if kind else ""
+    folder, pins = REPOSITORY / f".venv-peers{suffix}", HERE / f"constraints-peers{suffix}.txt"
+    python, stamp = folder / "bin" / "python", folder / ".installed"
     if not (stamp.exists() and stamp.read_bytes() == pins.read_bytes()):
-        console.print("Making .venv-peers with the peers (once; about 150 MB to fetch) ...")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(PEERS)], check=True)
+        size = {"": "150 MB", "loaders": "3 GB, most of it torch,"}[kind]
+        console.print(f"Making {folder.name} with the peers (once; about {size} to fetch) ...")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
         subprocess.run([*pip, "--requirement", str(pins)], check=True)
         stamp.write_bytes(pins.read_bytes())
@@ -113,7 +117,7 @@ def main() -> None:
     bench = Bench(
         documents=documents.read(data),
         work=work,
-        peers=peers_python(console),
+        peers=lambda kind: peers_python(console, kind),
         cores=sorted(os.sched_getaffinity(0))[:2],
         engines=given.engines,
         repeat=given.repeat,

@@ -1,0 +1,104 @@
+"""Finding a tokenizer by what the user calls it: a file, a folder, or a name on the hub."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from curation.export.settings import ExportError, ExportSettingsError
+from curation.export.tokenizer import ExportTokenizer, open_library, said_token, special_tokens_said, usual_eos
+
+_FILE = "tokenizer.json"
+_BESIDE = ("tokenizer_config.json", "special_tokens_map.json")
+
+
+def find_tokenizer(
+    name: str, *, eos: str | None = None, bos: str | None = None, pad: str | None = None
+) -> ExportTokenizer:
+    """The tokenizer of that name.
+
+    Args:
+        name: a tokenizer.json, a folder that holds one, or the name of a model on the hub (`NAME@REVISION` for one
+            revision).
+        eos: the token behind every document; None: the one that the files beside the tokenizer name.
+        bos: the token before every document; None for none.
+        pad: the token that fills rows; None: the one that the files beside the tokenizer name, else `eos`.
+
+    Raises:
+        ExportError: there is no such tokenizer, or it is broken.
+        ExportSettingsError: the tokenizer has no end-of-text token, or not the tokens asked for.
+    """
+    content, beside = _read(name)
+    library = open_library(content, name)
+    chosen = eos or usual_eos(library, beside.get("eos_token"))
+    if chosen is None:
+        raise ExportSettingsError(
+            f"the tokenizer {name} does not say which token ends a text: name one with --eos; "
+            + special_tokens_said(library)
+        )
+    said_pad = beside.get("pad_token")
+    if pad is None and said_pad is not None and library.token_to_id(said_pad) is not None:
+        pad = said_pad
+    return ExportTokenizer(content=content, name=name, eos=chosen, bos=bos, pad=pad)
+
+
+def _read(name: str) -> tuple[bytes, dict[str, str]]:
+    path = Path(name)
+    if path.is_dir():
+        if not (path / _FILE).is_file():
+            there = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
+            raise ExportError(
+                f"{name} holds no {_FILE} (it holds {there}): a fast tokenizer has one; "
+                "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER) of transformers writes it"
+            )
+        path = path / _FILE
+    if path.is_file():
+        beside = [path.parent / other for other in _BESIDE] if path.name == _FILE else []
+        return _bytes_of(path), _said([other for other in beside if other.is_file()])
+    if "/" in name.strip("/") and not name.startswith((".", "/", "~")) and name.count("/") == 1:
+        return _from_hub(name)
+    raise ExportError(f"no tokenizer {name}: give a {_FILE}, a folder that holds one, or OWNER/NAME on the hub")
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ExportError(f"the tokenizer {path} cannot be read: {error.strerror or error}") from error
+
+
+def _said(files: list[Path]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in files:
+        try:
+            settings: Any = json.loads(_bytes_of(path))
+        except ValueError as error:
+            raise ExportError(f"{path} is not JSON ({error}): repair it, or remove it and name --eos") from error
+        for name in ("eos_token", "pad_token"):
+            token = said_token(settings, name) if isinstance(settings, dict) else None
+            if token is not None:
+                found.setdefault(name, token)
+    return found
+
+
+def _from_hub(name: str) -> tuple[bytes, dict[str, str]]:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it tells each of its retries; the error below says all
+    repository, _, revision = name.partition("@")
+    try:
+        path = Path(hf_hub_download(repository, _FILE, revision=revision or None))
+    except (HfHubHTTPError, EntryNotFoundError, HFValidationError, OSError, ValueError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ExportError(
+            f"no tokenizer {name}: there is no such file or folder here, and the hub gave no {_FILE} of that name "
+            f"({first})"
+        ) from error
+    beside = []
+    for other in _BESIDE:
+        try:
+            beside.append(Path(hf_hub_download(repository, other, revision=revision or None)))
+        except (HfHubHTTPError, EntryNotFoundError, OSError):
+            continue  # many have one of the two only; what they say can be said with --eos
+    return _bytes_of(path), _said(beside)
