@@ -88,7 +88,7 @@ $(installed): pyproject.toml constraints.txt | $(python)
 	@touch $@
 
 $(installed_for_tests): pyproject.toml constraints.txt | $(python)
-	@echo "Installing Winnow and what its tests need into .venv (once) ..."
+	@echo "Installing Winnow and what its tests need into .venv (once; about 3 GB to fetch, most of it torch) ..."
 	@$(call install,.[test])
 	@touch $(installed) $@
 
