@@ -35,7 +35,7 @@ help:
 	@echo "make demo    install Winnow into .venv and curate the sample corpus into demo-lake/"
 	@echo "make test    install what the tests need and run them all, after make lint"
 	@echo "make torture kill a hundred runs at any moment, on both engines, and compare the tables (an hour)"
-	@echo "make bench   speed beside datatrove, datasketch, rensa and fastText, into bench.jsonl"
+	@echo "make bench   speed beside datatrove, fastText, streaming and others, into bench.jsonl"
 	@echo "make winnow.zip environment.tar.gz    what a cluster's machines are sent: the code; Python and packages"
 	@echo "make lint    style, types and import contracts"
 	@echo "make format  put the sources into the house style"
@@ -88,7 +88,7 @@ $(installed): pyproject.toml constraints.txt | $(python)
 	@touch $@
 
 $(installed_for_tests): pyproject.toml constraints.txt | $(python)
-	@echo "Installing Winnow and what its tests need into .venv (once) ..."
+	@echo "Installing Winnow and what its tests need into .venv (once; about 3 GB to fetch, most of it torch) ..."
 	@$(call install,.[test])
 	@touch $(installed) $@
 

@@ -28,6 +28,7 @@ def add_commands(app: typer.Typer) -> None:
     app.command(
         name="train-tokenizer", epilog="Example: winnow train-tokenizer -o lake/ --to tokenizer.json --vocab-size 32000"
     )(train_tokenizer)
+    app.command(epilog="Example: winnow convert shards/ --format mds --to mds/")(convert)
     app.command(epilog="Example: winnow trace shards/qa/train-00000.arrow:7:100")(trace)
 
 
@@ -135,6 +136,24 @@ def train_tokenizer(
         if done.vocab_size < vocab_size:
             OUT.print(f"{vocab_size:,} were asked for: the text has no further pair that occurs {min_frequency} times.")
         OUT.print(f"Tokenizer: {to} (sha256 {done.sha256[:16]})", soft_wrap=True)
+
+
+def convert(
+    shards: Annotated[str, typer.Argument(help="The folder of a finished export.")],
+    to: Annotated[str, typer.Option(help="The folder to write; it may not be there yet.")],
+    kind: Annotated[
+        Literal["parquet", "memmap", "megatron", "mds"],
+        typer.Option("--format", help="Rows: parquet, mds (mosaicml-streaming). Documents: memmap (OLMo), megatron."),
+    ],
+) -> None:
+    """Write an export in the format of another training library."""
+    from jobs.convert_shards import convert as stage
+
+    with failing_plainly():
+        written = stage(shards, to, kind)
+    for name, size in written.items():
+        OUT.print(f"{name}: {size / 1e6:,.1f} MB")
+    OUT.print(f"Written: {to}", soft_wrap=True)
 
 
 def trace(

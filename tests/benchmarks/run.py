@@ -23,6 +23,7 @@ from typing import Any
 
 import documents
 import engine_rows
+import export_rows
 import kernel_rows
 import loader_rows
 from measured import Bench, Row
@@ -36,6 +37,7 @@ GROUPS: dict[str, Callable[[Bench], None]] = {
     "kernels": kernel_rows.kernels,
     "engine": engine_rows.engines,
     "growth": engine_rows.growth,
+    "export": export_rows.exports,
     "loader": loader_rows.loader,
 }
 

@@ -110,6 +110,6 @@ def test_what_cannot_work_says_what_to_do(base: Path, arguments: Sequence[str], 
     assert not (base / "NEVER").exists()
 
 
-@pytest.mark.parametrize("command", ["export", "train-tokenizer", "trace"])
+@pytest.mark.parametrize("command", ["export", "train-tokenizer", "convert", "trace"])
 def test_help_has_an_example(command: str) -> None:
     assert "Example: winnow " + command in winnow(command, "--help")

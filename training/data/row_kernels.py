@@ -8,6 +8,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
@@ -16,6 +17,8 @@ from training.data.order_kernels import kernel
 SHARD, PLACE, TOKENS, NUM_TOKENS, STARTS_OFFSETS, STARTS, STARTS_SIZE, NUM_FIELDS = range(8)
 """What the line of a row says: its shard, its place there, the addresses of four buffers of the shard, and how many
 `starts` that has in all. The line of a shard has the same fields, `TOKENS` being 0 while it is not mapped."""
+
+_PIECE = 256
 
 IGNORED = -100
 """The label of a token that nothing is learnt from, as PyTorch's cross entropy has it."""
@@ -31,8 +34,25 @@ def _to_pointer(typing_context: Any, address: Any) -> Any:
     return types.voidptr(types.int64), generate
 
 
+@intrinsic
+def _to_prefetch(typing_context: Any, address: Any) -> Any:
+    """Ask the processor to fetch the memory at an address, which need not exist."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number])
+        declare: Any = cgutils.get_or_insert_function
+        prefetch = declare(builder.module, kind, "llvm.prefetch.p0")
+        read, everywhere, data = (ir.Constant(number, value) for value in (0, 3, 1))
+        builder.call(prefetch, [builder.inttoptr(arguments[0], cgutils.voidptr_t), read, everywhere, data])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
 _carray: Any = numba.__dict__["carray"]
 _pointer: Any = _to_pointer
+_prefetch: Any = _to_prefetch
 
 
 @kernel
@@ -81,13 +101,23 @@ def find(
 
 @kernel
 def copy_rows(lines: Any, stored: Any, out: Any) -> None:
-    """Copy rows of mapped shards into `out` [n, row_length]; `stored` is an array of the type they are stored as."""
-    length = out.shape[1]
-    for i in range(lines.shape[0]):
-        address = lines[i, TOKENS] + lines[i, PLACE] * length * stored.itemsize
-        source = _carray(_pointer(address), (length,), stored.dtype)
-        for j in range(length):
-            out[i, j] = source[j]
+    """Copy rows of mapped shards into `out` [n, row_length]; `stored` is an array of the type they are stored as.
+
+    While a piece of one row is copied the same piece of the next is fetched: rows lie anywhere, so that the processor
+    cannot know what comes.
+    """
+    num, length = out.shape
+    size = length * stored.itemsize
+    for i in range(num):
+        address = lines[i, TOKENS] + lines[i, PLACE] * size
+        following = lines[min(i + 1, num - 1), TOKENS] + lines[min(i + 1, num - 1), PLACE] * size
+        for begin in range(0, length, _PIECE):
+            part = out[i, begin : begin + _PIECE]
+            source = _carray(_pointer(address + begin * stored.itemsize), (part.size,), stored.dtype)
+            for first in range(0, part.size * stored.itemsize, 64):
+                _prefetch(following + begin * stored.itemsize + first)
+            for j in range(part.size):
+                part[j] = source[j]
 
 
 @kernel

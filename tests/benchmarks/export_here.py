@@ -1,0 +1,123 @@
+"""Worker: exports, the tokenizer library alone, and packing, on the same documents. Prints one line of JSON."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from processes import Watch
+
+from curation.export.find_tokenizer import find_tokenizer
+from curation.export.pack import fill, pack
+from curation.export.settings import Export
+from curation.export.train_bpe import TokenizerTraining, train_bpe
+from curation.recipe import Recipe
+from curation.session import EngineConfig, open_session
+from curation.signals import gopher
+from curation.sources.settings import Ingest
+from jobs.decide_documents import decide
+from jobs.display import Silent
+from jobs.export_shards import export
+from jobs.ingest_documents import ingest
+from jobs.lake import Lake
+from jobs.measure_signals import measure
+from jobs.stage import Work
+
+BATCH = 1000
+ROW_LENGTH = 2048
+KEEP_ALL = Recipe(name="keep-all", signals=(gopher.Gopher(),))
+
+
+def texts_of(corpus: Path) -> list[str]:
+    texts: list[str] = pq.read_table(corpus, columns=["text"])["text"].to_pylist()
+    return texts
+
+
+def prepare(given: argparse.Namespace) -> dict[str, Any]:
+    """A lake that keeps every document, and a tokenizer trained on all of them."""
+    with open_session(EngineConfig()) as session:
+        lake = Lake(session, str(given.lake))
+        with lake.held():
+            work = Work(lake, KEEP_ALL, Silent())
+            ingest(work, Ingest(inputs=(str(given.corpus),)))
+            measure(work)
+            decide(work)
+    texts = texts_of(given.corpus)
+    watch = Watch()
+    batches = (texts[start : start + BATCH] for start in range(0, len(texts), BATCH))
+    given.tokenizer.write_bytes(train_bpe(batches, TokenizerTraining(vocab_size=32_000)))
+    return {"train": asdict(watch.spent())}
+
+
+def exports(given: argparse.Namespace) -> dict[str, Any]:
+    """Whole exports: from the tables to a manifest, the engine already up."""
+    settings: dict[str, Any] = {"engine": given.engine}
+    if given.engine == "spark":
+        settings["master"] = f"local[{len(given.cores)}]"
+    tokenizer, samples, counts = find_tokenizer(str(given.tokenizer)), [], {}
+    with open_session(EngineConfig(**settings)) as session:
+        lake = Lake(session, str(given.lake))
+        for number in range(given.repeat + 1):  # the first warms up: kernels, the tokenizer, the engine's own
+            shutil.rmtree(given.out, ignore_errors=True)
+            watch = Watch()
+            done = export(lake, tokenizer, Export(row_length=ROW_LENGTH), str(given.out), Silent())
+            samples += [asdict(watch.spent())] if number else []
+            counts = done.manifest["counts"]
+    return {"samples": samples, "counts": counts}
+
+
+def library(given: argparse.Namespace) -> dict[str, Any]:
+    """The library's fastest call on batches of the same texts, all in memory; its results are thrown away."""
+    opened, texts, samples = find_tokenizer(str(given.tokenizer)).library, texts_of(given.corpus), []
+    batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+    opened.encode_batch_fast(batches[0], add_special_tokens=False)
+    for _ in range(given.repeat):
+        watch = Watch()
+        for batch in batches:
+            opened.encode_batch_fast(batch, add_special_tokens=False)
+        samples.append(asdict(watch.spent()))
+    return {"samples": samples}
+
+
+def packing(given: argparse.Namespace) -> dict[str, Any]:
+    """Packing and filling the rows of one shard that holds all documents, on one core."""
+    opened = find_tokenizer(str(given.tokenizer))
+    encoded = opened.encode(pa.array(texts_of(given.corpus)))
+    os.sched_setaffinity(0, given.cores[-1:])
+    lengths = encoded.lengths + 1
+    tokens = np.zeros(int(lengths.sum()), np.uint16)
+    starts = np.cumsum(lengths) - lengths
+    seconds, rows = [], 0
+    for _ in range(given.repeat + 1):
+        begun = time.process_time()
+        packed = pack(lengths, ROW_LENGTH, "best_fit")
+        rows = len(fill(tokens, starts, packed, ROW_LENGTH, 0))
+        seconds.append(time.process_time() - begun)
+    padding = 1 - len(tokens) / (rows * ROW_LENGTH)
+    return {"num_tokens": len(tokens), "num_rows": rows, "padding": padding, "cpu_s": seconds[1:]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    tasks = {"prepare": prepare, "exports": exports, "library": library, "packing": packing}
+    parser.add_argument("task", choices=tasks)
+    parser.add_argument("--engine", default="sail")
+    for name in ("corpus", "lake", "tokenizer", "out"):
+        parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--cores", type=int, nargs="+", required=True)
+    given = parser.parse_args()
+    os.sched_setaffinity(0, given.cores)
+    sys.stdout.write(json.dumps(tasks[given.task](given)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
