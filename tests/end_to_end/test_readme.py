@@ -6,6 +6,7 @@ here, in a folder laid out like a clone, in which only the data and a record's i
 
 import gzip
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -22,8 +23,10 @@ from curation.text.batch import TextBatch
 
 DEMO, TEST, RUN = commands("Winnow")
 SHOW, HISTORY, WHAT_IF, AGAIN = commands("What flows where")
+TRAIN, EXPORT, TRACE = commands("From tables to tokens")
 (DECIDE,) = commands("Recipes")
 (QUERY,) = python("What flows where")
+(ROWS,) = python("From tables to tokens")
 (MINE,) = python("Recipes")
 (FILTER,) = python("Add a filter")
 
@@ -32,6 +35,8 @@ KNOWN = {
     ("What flows where", ""): 1,
     ("What flows where", "sh"): 1,
     ("What flows where", "python"): 1,
+    ("From tables to tokens", "sh"): 1,
+    ("From tables to tokens", "python"): 1,
     ("Recipes", "python"): 1,
     ("Recipes", "sh"): 1,
     ("On a cluster", "sh"): 5,
@@ -63,7 +68,7 @@ def said(clone: Path) -> dict[str, str]:
     said: dict[str, str] = {}
     # Whatever dates the files have, nothing is installed into the environment that runs this.
     said[DEMO] = shell(DEMO.replace("make ", "make -o .venv/.installed "), clone)
-    for command in (RUN, SHOW, HISTORY, WHAT_IF, AGAIN, DECIDE):
+    for command in (RUN, SHOW, HISTORY, WHAT_IF, AGAIN, TRAIN, EXPORT, TRACE, DECIDE):
         said[command] = shell(command.replace("RECORD_ID", f"'{record_id(clone)}'"), clone)
     return said
 
@@ -156,6 +161,17 @@ def test_python_on_the_tables(clone: Path, said: dict[str, str]) -> None:
     printed = shell(".venv/bin/python -i -q", clone, text=QUERY)  # prints what each expression gives
     assert "sampling.not_drawn" in printed
     assert "recipe_hash" in printed
+
+
+def test_tables_become_tokens(clone: Path, said: dict[str, str]) -> None:
+    manifest = json.loads((clone / "shards" / "manifest.json").read_text())
+    qa = next(shard for shard in manifest["shards"] if shard["path"] == "qa/train-00000.arrow")
+    assert qa["num_rows"] > 7
+    named = [doc_id for doc_id in decided(clone / "lake") if doc_id in said[TRACE]]
+    assert len(named) == 1
+    printed = shell(".venv/bin/python -i -q", clone, text=ROWS)
+    assert "array([[" in printed
+    assert printed.count("pyarrow.ListScalar") == 3
 
 
 def test_a_recipe_of_ones_own_decides(clone: Path, said: dict[str, str]) -> None:
