@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import orjson
 
-from curation.export.manifest import NAME, TOKENIZER, from_bytes
+from curation.export.manifest import NAME, REPORT, TOKENIZER, from_bytes
 from curation.export.settings import ExportError
 from curation.export.storage import Storage, final_name
 
@@ -67,7 +67,7 @@ class ExportFolder:
         found = set()
         for file in files if folders else ():
             folder, _, last = final_name(file).rpartition("/")
-            if last in (NAME, TOKENIZER) if not folder else folder in folders and _SHARD.fullmatch(last):
+            if last in (NAME, TOKENIZER, REPORT) if not folder else folder in folders and _SHARD.fullmatch(last):
                 found.add(file)
         return found
 
@@ -121,12 +121,17 @@ class ExportFolder:
         self.storage.delete([NAME] if there is not None else [])
         self.storage.delete(sorted(own - {NAME}))
 
-    def finish(self, manifest: bytes, shards: Iterable[str]) -> None:
-        """Clear what belongs to no shard, and write the manifest: from now on this is an export."""
+    def finish(self, manifest: bytes, page: str, shards: Iterable[str]) -> None:
+        """Clear what belongs to no shard, write the page and then the manifest: from now on this is an export."""
         files = self.storage.files()
         self.storage.delete(sorted(self._own(files, None) - {TOKENIZER, *shards}))
+        self.write_page(page)
         self.storage.write(NAME, manifest)
         self._note([])
+
+    def write_page(self, page: str) -> None:
+        """Write the report's page."""
+        self.storage.write(REPORT, page.encode())
 
     def _note(self, folders: list[str]) -> None:
         content = orjson.dumps(folders) if folders else b""

@@ -14,13 +14,14 @@ from typing import Any
 import orjson
 from pyspark.sql import DataFrame
 
-from curation.export.manifest import TOKENIZER, manifest_of, to_bytes
+from curation.export.manifest import REPORT, TOKENIZER, manifest_of, to_bytes
 from curation.export.settings import Export, ExportError
 from curation.export.shard import RowFormat, folder_of
 from curation.export.stage import ShardPlan, ShardWriter, Split, assigned, kept_documents, placed, written
 from curation.export.storage import Storage
 from curation.export.tokenizer import ExportTokenizer
 from curation.recipe import canonical, encode
+from curation.report.shards import shards_page
 from curation.session import ENGINE_FAILURES
 from jobs.export_folder import ExportFolder
 from jobs.export_origin import Origin, origin_of
@@ -83,7 +84,10 @@ def export(
     key = _key(settings, tokenizer, origin)
     folder = ExportFolder(to)
     if folder.is_done(key, overwrite=overwrite):
-        return Exported(folder.manifest() or {}, skipped=True)
+        found = folder.manifest() or {}
+        if folder.storage.read(REPORT) is None:
+            folder.write_page(shards_page(found))
+        return Exported(found, skipped=True)
     kept = _kept(lake, origin, settings)
     with folder.held():
         folder.is_done(key, overwrite=overwrite)  # again: it is held from here on
@@ -94,10 +98,10 @@ def export(
         folder.begin([folder_of(domain) for domain in domains])
         folder.storage.write(TOKENIZER, tokenizer.content)
         with display.stage("export", sum(part.num_repeats for part in drawn.values())):
-            found = _write(lake, origin, kept, drawn, plan, settings, rows, tokenizer, folder.storage)
-        manifest = manifest_of(found, domains, _head(lake_name or lake.path, tokenizer, settings, rows, origin, key))
+            parts = _write(lake, origin, kept, drawn, plan, settings, rows, tokenizer, folder.storage)
+        manifest = manifest_of(parts, domains, _head(lake_name or lake.path, tokenizer, settings, rows, origin, key))
         _check_whole(manifest, drawn, folder)
-        folder.finish(to_bytes(manifest), [shard["path"] for shard in manifest["shards"]])
+        folder.finish(to_bytes(manifest), shards_page(manifest), [shard["path"] for shard in manifest["shards"]])
     done = Exported(
         manifest, seconds=time.perf_counter() - start, num_kept=sum(part.num_kept for part in drawn.values())
     )

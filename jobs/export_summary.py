@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from curation.export.manifest import NAME
+from curation.export.manifest import NAME, REPORT
 from jobs.export_shards import Exported
 from jobs.summary import show_warnings
 
@@ -21,6 +21,7 @@ def show(done: Exported, to: str, console: Console) -> None:
     for line in _lines(done):
         console.print(Text(line))
     show_warnings(done.warnings, console)
+    console.print(f"Report: {to.rstrip('/')}/{REPORT}", soft_wrap=True)
     console.print(f"Manifest: {to.rstrip('/')}/{NAME}", soft_wrap=True)
 
 

@@ -11,6 +11,7 @@ from curation.export.shard import EVAL, TRAIN, folder_of
 
 NAME = "manifest.json"
 TOKENIZER = "tokenizer.json"
+REPORT = "report.html"
 FORMAT, VERSION = "winnow-shards", 1
 
 COUNTS = (

@@ -22,7 +22,7 @@ FORMAT = {"winnow.format": "tokens", "winnow.version": "1"}
 TRAIN, EVAL = "train", "eval"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_TAKEN = {"manifest.json", "tokenizer.json"}
+_TAKEN = {"manifest.json", "tokenizer.json", "report.html"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,10 +51,10 @@ def page(findings: Findings, recipe: Recipe) -> str:
         recipe: the recipe that the tables were made by.
     """
     dropping = [reason for reason in findings.reasons if reason.documents]
-    html = _template().render(
+    return rendered(
+        "report.html.j2",
         found=findings,
         recipe=recipe,
-        style=Markup(_resource("report.css")),
         dropping=dropping,
         main_reasons=sorted((one for one in dropping if one.kind != "sampling"), key=lambda one: -one.documents)[:3],
         idle=[reason.name for reason in findings.reasons if reason.kind == "rule" and not reason.documents],
@@ -67,6 +67,11 @@ def page(findings: Findings, recipe: Recipe) -> str:
         settings=recipe_settings(recipe),
         recipe_json=json.dumps(encode(recipe), indent=2, sort_keys=True, ensure_ascii=False),
     )
+
+
+def rendered(template: str, **found: Any) -> str:
+    """A page of this folder's templates, in the one style: every text escaped, control characters made visible."""
+    html = _template(template).render(style=Markup(_resource("report.css")), **found)
     return html.translate(_CONTROL)
 
 
@@ -169,8 +174,8 @@ def _brief(value: Any) -> str:
     return _text_of(getattr(value, first.name)) + (f" ({more})" if more else "")
 
 
-@lru_cache(maxsize=1)
-def _template() -> Template:
+@lru_cache(maxsize=2)
+def _template(name: str) -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "number": lambda count: f"{count:,}",
@@ -186,8 +191,10 @@ def _template() -> Template:
         "steps": lambda groups, title: Markup(pictures.steps(groups, title)),
         "columns": lambda counts, title: Markup(pictures.columns(counts, title)),
         "similarities": lambda bins: Markup(pictures.similarities(bins)),
+        "amounts": lambda parts, series, title: Markup(pictures.amounts(parts, series, title)),
+        "lengths": lambda counts, row, title: Markup(pictures.lengths(counts, row, title)),
     }
-    return environment.from_string(_resource("report.html.j2"))
+    return environment.from_string(_resource(name))
 
 
 def _resource(name: str) -> str:

@@ -51,6 +51,59 @@ def columns(counts: Sequence[tuple[str, int]], title: str) -> str:
     return _columns(_kept_and_dropped(bins, height), height, (-0.2, len(bins)), ticks, title, width=460)
 
 
+def lengths(counts: Sequence[int], row_length: int, title: str) -> str:
+    """How long documents are; empty where there are none.
+
+    Args:
+        counts: place i counts the documents of 2**i to 2**(i + 1) - 1 tokens.
+        row_length: tokens of a row, drawn as a line.
+        title: what the picture shows.
+    """
+    filled = [place for place, count in enumerate(counts) if count]
+    if not filled:
+        return ""
+    row = math.log2(row_length)
+    left, right = min(filled[0], math.floor(row)), max(filled[-1] + 1, math.ceil(row))
+    bins = [
+        Bin(left=place, right=place + 0.94, count=counts[place], dropped=False, says=tokens_of(place))
+        for place in filled
+    ]
+    height = _Height([bar.count for bar in bins])
+    step = max(1, math.ceil((right - left) / 6))
+    ticks = [(float(place), f"{2**place:,}") for place in range(left, right + 1, step)]
+    half = (right - left) * _LINE / 2
+    line = [_bar(height.top, row - half, row + half, f"a row has {row_length:,} tokens")]
+    series = [*_kept_and_dropped(bins, height), ("threshold", line)]
+    return _columns(series, height, (left, right), ticks, title)
+
+
+def tokens_of(place: int) -> str:
+    """The lengths that a place of a length histogram counts, in words."""
+    return "1 token" if place == 0 else f"{2**place:,} to {2 ** (place + 1) - 1:,} tokens"
+
+
+def amounts(parts: Sequence[tuple[str, Sequence[int]]], series: Sequence[tuple[str, str]], title: str) -> str:
+    """For each name one bar of several amounts beside each other.
+
+    Args:
+        parts: name and amounts, one for each of `series`; drawn from the top.
+        series: colour (`kept`, `not-drawn`, `duplicate`, `ruled-out`) and words of each amount.
+        title: what the picture shows.
+    """
+    import pygal
+
+    most = max((sum(numbers) for _, numbers in parts), default=0) or 1
+    chart = pygal.HorizontalStackedBar(**_settings(height=_SLOT * len(parts) + 34, right=22), range=(0, most))
+    chart.x_labels = [_shortened(name) for name, _ in reversed(parts)]
+    chart.y_labels = [{"label": short(place), "value": place} for place in round_numbers(0, most, 4, whole=True)]
+    for number, (_, says) in enumerate(series):
+        shown = [(name, numbers[number]) for name, numbers in reversed(parts)]
+        chart.add(
+            says, [{"value": count, "label": f"{name}: {count:,} {says}"} if count else None for name, count in shown]
+        )
+    return _svg(chart, [colour for colour, _ in series], title)
+
+
 def steps(groups: Sequence[Group], title: str) -> str:
     """For each group one bar of what became of its documents, in shares."""
     import pygal
