@@ -52,7 +52,7 @@ def bars(picture: str) -> int:
 
 
 def test_there_are_notebooks() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["01_why_was_this_dropped", "02_near_duplicates"]
+    assert [path.stem for path in NOTEBOOKS] == ["01_why_was_this_dropped", "02_near_duplicates", "03_shards"]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -80,3 +80,15 @@ def test_every_picture_is_drawn(notebook: Path) -> None:
     assert len(drawn) >= 2
     assert all(bars(picture) >= 4 for picture in drawn)
     assert all("<script" not in picture for picture in drawn)
+
+
+def test_documents_of_a_row_are_coloured_and_stay_text(executed: Path) -> None:
+    kept, again = (
+        [o.data["text/html"] for o in outputs(folder / "03_shards.ipynb") if "text/html" in o.get("data", {})]
+        for folder in (FOLDER, executed)
+    )
+    assert kept == again, AGAIN
+    (shown,) = kept
+    assert shown.count("<span") == 2 + 4
+    assert set(re.findall(r"</?([a-z]+)", shown)) == {"p", "span", "i"}
+    assert "&lt;|endoftext|&gt;" in shown
