@@ -43,6 +43,7 @@ def test_from_a_corpus_to_a_token_and_back(base: Path) -> None:
     flags = ["-o", str(base / "lake"), "--tokenizer", str(base / "t.json"), "--to", str(base / "shards")]
     printed = winnow("export", *flags, "--row-length", "512", "--eval-share", "0.05")
     assert "Manifest: " in printed
+    assert f"Report: {base / 'shards'}/report.html" in printed
     found = manifest(base / "shards")
     assert f"{found['counts']['num_tokens']:,} tokens in {found['counts']['num_rows']:,} rows of 512" in printed
     assert found["lake"] == str(base / "lake")
