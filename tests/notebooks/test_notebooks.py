@@ -36,8 +36,9 @@ def outputs(path: Path) -> list[Any]:
 
 def printed(path: Path) -> str:
     """All that the cells print or show as text."""
-    parts = [o.text if o.output_type == "stream" else o.data.get("text/plain", "") for o in outputs(path)]
-    return "\n".join(parts)
+    # a cell that prints twice may have one stream or two, as time has it
+    streams = [o.text if o.output_type == "stream" else o.data.get("text/plain", "") + "\n" for o in outputs(path)]
+    return "".join(streams)
 
 
 def pictures(path: Path) -> list[str]:
