@@ -10,7 +10,7 @@ from pathlib import Path
 
 from curation.errors import EngineError
 
-REQUIREMENTS = ("numba", "numpy", "orjson", "pyarrow", "xxhash", "zstandard")
+REQUIREMENTS = ("numba", "numpy", "orjson", "pyarrow", "tokenizers", "xxhash", "zstandard")
 """What the functions that run on executors import. Spark brings PySpark along by itself."""
 
 _LEFT_OUT = {"__pycache__", "test", "tests", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3", "include"}

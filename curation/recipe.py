@@ -11,12 +11,13 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from curation.dedup.config import Dedup
+from curation.edits.edit import CorpusEdit, Edit
 from curation.errors import WinnowError
 from curation.rules import Rule, check_rules
 from curation.sampling.config import Sampling
 from curation.signals.signal import Signal
 
-Stage = Literal["measure", "dedup", "decide", "sample"]
+Stage = Literal["edit", "measure", "dedup", "decide", "sample"]
 
 
 class RecipeError(WinnowError):
@@ -32,6 +33,7 @@ class Recipe:
     Attributes:
         name: a name for people; it does not enter the hash.
         says: one line on what the recipe is; it does not enter the hash.
+        edits: changes of the texts, in order, each name once; they come before everything else.
         signals: the signals, each name once.
         rules: the rules, in the order in which their reasons are given.
         dedup: how duplicates are found; None keeps them all.
@@ -40,12 +42,13 @@ class Recipe:
             does not enter the hash.
 
     Raises:
-        RecipeError: two signals share a name, or sampling is by a measurement that is not there.
+        RecipeError: two signals or two edits share a name, or sampling is by a measurement that is not there.
         RuleError: a rule is on a measurement that no signal makes.
     """
 
     name: str
     says: str = ""
+    edits: tuple[Edit | CorpusEdit, ...] = ()
     signals: tuple[Signal, ...] = ()
     rules: tuple[Rule, ...] = ()
     dedup: Dedup | None = None
@@ -53,10 +56,11 @@ class Recipe:
     alarm_source_loss: float = 0.9
 
     def __post_init__(self) -> None:
-        names = [signal.name for signal in self.signals]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise RecipeError(f"recipe {self.name!r}: two signals are called {', '.join(twice)}")
+        for what, named in (("signals", self.signals), ("edits", self.edits)):
+            names = [one.name for one in named]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise RecipeError(f"recipe {self.name!r}: two {what} are called {', '.join(twice)}")
         check_rules(self.rules, self.columns())
         if self.sampling is not None:
             for column in self.sampling.columns():
@@ -72,6 +76,8 @@ class Recipe:
 
     def settings(self, stage: Stage) -> Any:
         """The part of the recipe that the result of one stage depends on, as plain JSON."""
+        if stage == "edit":
+            return encode(self.edits)
         if stage == "measure":
             return encode(self.signals)
         if stage == "dedup":
@@ -84,6 +90,8 @@ class Recipe:
     def hash(self) -> str:
         """16 hexadecimal digits that change when anything that decides about documents changes."""
         body = [self.settings(stage) for stage in ("measure", "dedup", "decide", "sample")]
+        if self.edits:
+            body.append(self.settings("edit"))
         return hashlib.sha256(canonical(body).encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
@@ -112,10 +120,18 @@ def canonical(value: Any) -> str:
 
 
 def encode(value: Any) -> Any:
-    """A frozen dataclass, with all that is in it, as plain JSON that names its type."""
+    """A frozen dataclass, with all that is in it, as plain JSON that names its type.
+
+    A field whose metadata says `added_later` is left out where it has its default: the hashes of recipes that were
+    written before there was such a field stay what they are.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = type(value)
-        fields = {field.name: encode(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
+        fields = {
+            field.name: encode(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if field.init and not (field.metadata.get("added_later") and getattr(value, field.name) == field.default)
+        }
         return {"type": f"{kind.__module__}.{kind.__qualname__}", **fields}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]

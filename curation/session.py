@@ -61,6 +61,9 @@ ENGINE_FAILURES = (PySparkException, Py4JError, RpcError)
 
 _START_FAILURES = (*ENGINE_FAILURES, RuntimeError, OSError)
 
+_PY4J_LOGGERS = ("", "py4j.clientserver", "py4j.java_gateway")
+"""A logger's filter sees what is logged to it, not to those below it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineConfig:
@@ -283,16 +286,23 @@ def _interrupts_without_pages() -> Iterator[None]:
         yield
         return
     kept = signal.signal(signal.SIGINT, signal.default_int_handler)
-    logging.getLogger().addFilter(_is_no_interrupt)
+    loggers = [logging.getLogger(name or None) for name in _PY4J_LOGGERS]
+    for logger in loggers:
+        logger.addFilter(_is_no_interrupt)
     try:
         yield
     finally:
-        logging.getLogger().removeFilter(_is_no_interrupt)
+        for logger in loggers:
+            logger.removeFilter(_is_no_interrupt)
         signal.signal(signal.SIGINT, kept or signal.default_int_handler)
 
 
 def _is_no_interrupt(entry: logging.LogRecord) -> bool:
-    return not (entry.exc_info and isinstance(entry.exc_info[1], KeyboardInterrupt))
+    """Whether an entry tells of something else than Ctrl-C, or than what failed while Ctrl-C was being dealt with."""
+    error = entry.exc_info[1] if entry.exc_info else None
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is None
 
 
 def _jar_conf(config: EngineConfig) -> dict[str, str]:

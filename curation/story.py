@@ -15,6 +15,23 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
+class CutPiece:
+    """A piece that an edit cut out of a text.
+
+    Attributes:
+        edit: the edit's name.
+        start: at which byte of the text that the edit was given.
+        text: what it cut, fit to print.
+        put: what it put there, fit to print.
+    """
+
+    edit: str
+    start: int
+    text: str
+    put: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SourceRecord:
     """The record that the document was made from.
 
@@ -30,6 +47,7 @@ class SourceRecord:
         ingest_id: the ingest that read it.
         num_chars: characters of the text.
         text_head: the first lines of the text, fit to print; `…` at the end where the text goes on.
+        cuts: what edits cut out of it, in order.
     """
 
     doc_id: str
@@ -43,6 +61,7 @@ class SourceRecord:
     ingest_id: str | None
     num_chars: int
     text_head: str
+    cuts: tuple[CutPiece, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +109,7 @@ class Member:
     """Another document with the same representative, and its similarity with that."""
 
     doc_id: str
-    similarity: float
+    similarity: float | None
     kind: str
     kept: bool | None
 
@@ -101,8 +120,8 @@ class ClusterPlace:
 
     Attributes:
         cluster_id: the cluster.
-        kind: `exact` (the same words) or `minhash` (nearly).
-        similarity: exact Jaccard similarity with the representative.
+        kind: `exact` (the same words), `minhash` (nearly) or `url` (the same address).
+        similarity: exact Jaccard similarity with the representative, None for the same address: nothing was compared.
         representative: the document that stands for it.
         is_representative: it is that document itself.
         representative_passes: whether the rules keep the representative; if not, the document is judged for itself.
@@ -115,7 +134,7 @@ class ClusterPlace:
 
     cluster_id: str
     kind: str
-    similarity: float
+    similarity: float | None
     representative: str
     is_representative: bool
     representative_passes: bool | None
@@ -261,6 +280,10 @@ def source_record(document: Row, num_lines: int = 12) -> SourceRecord:
         ingest_id=document["ingest_id"],
         num_chars=len(text),
         text_head=head(text, num_lines),
+        cuts=tuple(
+            CutPiece(edit=cut["edit"], start=cut["start"], text=printable(cut["text"]), put=printable(cut["put"]))
+            for cut in document.get("cuts") or ()
+        ),
     )
 
 
@@ -366,5 +389,5 @@ def relatives(cluster: Sequence[Row], own: Row, most: int = 20) -> list[Row]:
     """Rows of the other documents with the same representative: that itself first, then the most similar to it."""
     same = own["representative"]
     others = [row for row in cluster if row["representative"] == same and row["doc_id"] != own["doc_id"]]
-    others.sort(key=lambda row: (row["doc_id"] != same, -row["similarity"], row["doc_id"]))
+    others.sort(key=lambda row: (row["doc_id"] != same, -(row["similarity"] or 0.0), row["doc_id"]))
     return others[:most]

@@ -7,6 +7,10 @@ import pyarrow as pa
 ORIGIN = pa.struct([("file", pa.string()), ("record", pa.int64())])
 """Where a record came from: the file's name below the input's root, and the record's number in it."""
 
+CUT = pa.struct([("edit", pa.string()), ("start", pa.int64()), ("text", pa.string()), ("put", pa.string())])
+"""One piece that was cut out of a text: by which edit, at which byte of the text that the edit was given, what, and
+what stands there now. In the order of the edits and, within one, of the places; null where nothing was cut."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -44,9 +48,11 @@ DOCUMENTS = Table(
         content_hash=pa.string(),
         metadata=pa.string(),
         ingest_id=pa.string(),
+        cuts=pa.list_(CUT),
+        edits=pa.string(),
     ),
     "ingest",
-    "what was read, as it was read",
+    "what was read, changed by the recipe's edits, with what they cut",
 )
 QUARANTINE = Table(
     "quarantine",
@@ -97,9 +103,39 @@ CLUSTERS = Table(
 SIGNATURES = Table(
     "signatures",
     ("doc_id",),
-    _schema(doc_id=pa.string(), signature=pa.list_(pa.int64())),
+    _schema(
+        doc_id=pa.string(),
+        content_hash=pa.string(),
+        high=pa.int64(),
+        low=pa.int64(),
+        num_chars=pa.int64(),
+        num_bytes=pa.int64(),
+        signature=pa.list_(pa.int64()),
+    ),
     "dedup",
     "MinHash signatures, where the recipe keeps them; the settings are in the commit's recipe",
+)
+VERIFIED_TEXTS = Table(
+    "verified",
+    ("doc_id",),
+    _schema(
+        doc_id=pa.string(),
+        least_id=pa.string(),
+        keep_key=pa.string(),
+        component=pa.int64(),
+        scope=pa.int64(),
+        high=pa.int64(),
+        low=pa.int64(),
+        num_bytes=pa.int64(),
+        num_texts=pa.int64(),
+        cluster_id=pa.string(),
+        representative=pa.string(),
+        similarity=pa.float64(),
+        num_comparisons=pa.int64(),
+        num_verified=pa.int64(),
+    ),
+    "dedup",
+    "the texts that were compared and what was found, where the recipe keeps signatures: the next run takes it over",
 )
 DECISIONS = Table(
     "decisions",
@@ -116,5 +152,5 @@ DECISIONS = Table(
     "the verdict on every document, with all its reasons",
 )
 
-TABLES: tuple[Table, ...] = (DOCUMENTS, QUARANTINE, FILES, SIGNALS, SIGNATURES, CLUSTERS, DECISIONS)
+TABLES: tuple[Table, ...] = (DOCUMENTS, QUARANTINE, FILES, SIGNALS, SIGNATURES, VERIFIED_TEXTS, CLUSTERS, DECISIONS)
 """Every table of a lake, in the order of the data flow."""

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
+from jobs.cli_chat import add_commands as add_chat_commands
 from jobs.cli_hand_over import add_commands as add_hand_over_commands
 from jobs.cli_look import add_commands as add_look_commands
+from jobs.cli_prepare import add_commands as add_prepare_commands
+from jobs.cli_train import add_commands as add_train_commands
 from jobs.flags import (
     OUT,
     ConfOption,
     EngineOption,
+    ExtractorOption,
     FormatOption,
+    HtmlOption,
     IdOption,
     InputOption,
     JarsOption,
@@ -29,6 +34,7 @@ from jobs.flags import (
     UrlOption,
     engine_config,
     failing_plainly,
+    show_warnings,
     working,
 )
 
@@ -60,7 +66,7 @@ def _start(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Curate text into versioned training data: ingest, measure, deduplicate, decide, sample, export."""
+    """Curate text into versioned training data: ingest, edit, measure, deduplicate, decide, sample, export."""
 
 
 @app.command(epilog="Example: winnow run -i 'data/**/*.jsonl.gz' -r fineweb_en -o lake/")
@@ -78,13 +84,17 @@ def run(
     url_field: UrlOption = "url",
     input_root: RootOption = None,
     input_format: FormatOption = None,
+    html_field: HtmlOption = None,
+    extractor: ExtractorOption = "resiliparse",
 ) -> None:
-    """Curate: ingest, measure, deduplicate, decide and sample, then print what happened to every document."""
+    """Curate: ingest, edit, measure, deduplicate, decide and sample, then print what happened to every document."""
     from jobs.curate_corpus import curate
     from jobs.recipe_file import load_recipe
 
     with failing_plainly():
-        reading = _ingest(inputs, input_root, text_field, id_field, source_field, url_field, input_format)
+        reading = _ingest(
+            inputs, input_root, text_field, id_field, source_field, url_field, input_format, html_field, extractor
+        )
         chosen = load_recipe(recipe)
         with working(engine_config(engine, master, delta_jars, conf), out, chosen) as work:
             curate(work, reading, OUT)
@@ -104,16 +114,35 @@ def ingest(
     url_field: UrlOption = "url",
     input_root: RootOption = None,
     input_format: FormatOption = None,
+    html_field: HtmlOption = None,
+    extractor: ExtractorOption = "resiliparse",
 ) -> None:
     """Read files into the table `documents`; what cannot become a document goes to `quarantine` with its reason."""
     from curation.recipe import Recipe
     from jobs.ingest_documents import ingest as stage
 
     with failing_plainly():
-        reading = _ingest(inputs, input_root, text_field, id_field, source_field, url_field, input_format)
+        reading = _ingest(
+            inputs, input_root, text_field, id_field, source_field, url_field, input_format, html_field, extractor
+        )
         chosen = Recipe(name="ingest")
         with working(engine_config(engine, master, delta_jars, conf), out, chosen) as work:
             _report(stage(work, reading))
+
+
+@app.command(epilog="Example: winnow edit -r c4_en -o lake/")
+def edit(
+    out: OutOption,
+    recipe: RecipeOption,
+    engine: EngineOption = None,
+    master: MasterOption = None,
+    delta_jars: JarsOption = None,
+    conf: ConfOption = None,
+) -> None:
+    """Change the texts as the recipe says, in the table `documents`; what is cut stands beside each text."""
+    from jobs.edit_documents import edit as stage
+
+    _one_stage(stage, recipe, out, engine, master, delta_jars, conf)
 
 
 @app.command(epilog="Example: winnow measure -r fineweb_en -o lake/")
@@ -237,7 +266,7 @@ def _one_stage(
 
 
 def _report(result: "StageResult") -> None:
-    from jobs.summary import show_notes, show_warnings, stage_table
+    from jobs.summary import show_notes, stage_table
 
     OUT.print(stage_table([result]))
     show_notes([result], OUT)
@@ -251,7 +280,9 @@ def _ingest(
     id_field: str,
     source_field: str,
     url_field: str,
-    input_format: Literal["jsonl", "parquet", "delta"] | None,
+    input_format: Literal["jsonl", "parquet", "delta", "warc"] | None,
+    html_field: str | None,
+    extractor: Literal["resiliparse", "trafilatura", "none"],
 ) -> "Ingest":
     from curation.sources.settings import Ingest
 
@@ -263,11 +294,16 @@ def _ingest(
         source_field=source_field,
         url_field=url_field,
         format=input_format,
+        html_field=html_field,
+        extractor=extractor,
     )
 
 
 add_look_commands(app)
+add_prepare_commands(app)
 add_hand_over_commands(app)
+add_chat_commands(app)
+add_train_commands(app)
 
 
 def main(arguments: list[str] | None = None) -> None:

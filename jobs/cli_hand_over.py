@@ -49,15 +49,15 @@ def export(
         int, typer.Option(help="Chooses what weights below one draw, what is held out, and the order.")
     ] = 1,
     eos: Annotated[
-        str | None, typer.Option(help="Token behind every document. [default: what the tokenizer's folder says]")
+        str | None, typer.Option(help="Token behind every document.", show_default="what the tokenizer's folder says")
     ] = None,
-    bos: Annotated[str | None, typer.Option(help="Token before every document. [default: none]")] = None,
+    bos: Annotated[str | None, typer.Option(help="Token before every document.", show_default="none")] = None,
     pad: Annotated[
-        str | None, typer.Option(help="Token that fills rows. [default: the tokenizer's, else --eos]")
+        str | None, typer.Option(help="Token that fills rows.", show_default="the tokenizer's, else --eos")
     ] = None,
     shard_mb: Annotated[float, typer.Option(help="Text that a shard holds, about.")] = 64,
     token_dtype: Annotated[
-        Literal["uint16", "uint32"] | None, typer.Option(help="Width of a token id. [default: what the ids need]")
+        Literal["uint16", "uint32"] | None, typer.Option(help="Width of a token id.", show_default="what the ids need")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the export that stands there.")] = False,
     engine: EngineOption = None,
@@ -100,7 +100,7 @@ def train_tokenizer(
     vocab_size: Annotated[int, typer.Option(help="Tokens, the 256 bytes and the special tokens included.")] = 32_000,
     special: Annotated[
         list[str] | None,
-        typer.Option(help="A special token, repeatable; the first ends a text. [default: <|endoftext|>]"),
+        typer.Option(help="A special token, repeatable; the first ends a text.", show_default="<|endoftext|>"),
     ] = None,
     min_frequency: Annotated[int, typer.Option(help="A pair that is rarer is not merged.")] = 2,
     max_mb: Annotated[float, typer.Option(help="Text to train on; of more, a sample of documents.")] = 1000,
@@ -159,15 +159,19 @@ def convert(
 def trace(
     wanted: Annotated[str, typer.Argument(metavar="SHARD:ROW[:TOKEN]", help="A shard's file and a row, from 0.")],
     out: Annotated[
-        str | None, typer.Option("--out", "-o", help="The lake. [default: the one that the export was made from]")
+        str | None, typer.Option("--out", "-o", help="The lake.", show_default="the one that the export was made from")
     ] = None,
     as_json: JsonOption = False,
     chars: Annotated[int, typer.Option(help="Characters of each piece to print.")] = 200,
 ) -> None:
-    """Tell which documents stand behind a row, or behind one of its tokens: from which files, by which verdict."""
+    """Tell which documents, or conversations, stand behind a row or one of its tokens: from which files, and why."""
+    from jobs.trace_conversation import are_conversations, show_conversations, trace_conversations
     from jobs.trace_row import lake_of, open_place, show
     from jobs.trace_row import trace as trace_place
 
     with failing_plainly():
         place = open_place(wanted)
+        if are_conversations(place):
+            show_conversations(trace_conversations(place), OUT, as_json=as_json, num_chars=chars)
+            return
         show(trace_place(place, lake_of(place, out)), OUT, as_json=as_json, num_chars=chars)

@@ -45,6 +45,11 @@ def convert(shards: str, to: str, kind: Format) -> dict[str, int]:
     if target.exists():
         raise ExportError(f"{to} is there already: give another folder with --to, or remove it")
     manifest = from_bytes((folder / NAME).read_bytes(), str(folder / NAME))
+    if "loss_weights" in manifest and kind != "parquet":
+        raise ExportError(
+            f"{shards} holds conversations, and {kind} has no place for the loss weights of their tokens: what is only "
+            "given would be learnt too. Give --format parquet"
+        )
     temporary = target.with_name(f".tmp-{target.name}")
     try:
         shutil.rmtree(temporary, ignore_errors=True)

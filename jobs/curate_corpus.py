@@ -8,6 +8,7 @@ from rich.console import Console
 from curation.sources.settings import Ingest
 from jobs.decide_documents import decide
 from jobs.deduplicate_documents import deduplicate
+from jobs.edit_documents import edit
 from jobs.ingest_documents import ingest
 from jobs.measure_signals import measure
 from jobs.sample_documents import sample
@@ -19,6 +20,8 @@ from jobs.write_report import write_report
 def curate(work: Work, reading: Ingest, console: Console) -> list[StageResult]:
     """Run every stage in order and print the summary. A stage whose result is there already does nothing."""
     results = [ingest(work, reading)]
+    edits = [edit(work)]
+    results += edits if work.recipe.edits or not edits[0].skipped else []
     results += [stage(work) for stage in (measure, deduplicate, decide, sample)]
     summary = summarise(work.lake, work.recipe)
     show(summary, results, work.recipe, console)

@@ -25,9 +25,14 @@ class Silent:
 
 
 class Bars:
-    """A display that draws one bar per stage on a terminal, and nothing where the output is no terminal."""
+    """A display that draws one bar per stage on a terminal, and nothing where the output is no terminal.
 
-    def __init__(self, session: Session, console: Console) -> None:
+    Args:
+        session: the engine that does the work; None where this process does it alone.
+        console: where it draws.
+    """
+
+    def __init__(self, session: Session | None, console: Console) -> None:
         self._session = session
         self._console = console
 
@@ -58,7 +63,7 @@ class Bars:
                 thread.join()
 
     def _updater(self, progress: Progress, task: Any, total_rows: int | None) -> Callable[[], None]:
-        if self._session.shares_process:
+        if self._session is None or self._session.shares_process:
             return _row_updater(progress, task)
         if self._session.is_remote:
             return _remote_updater(self._session, progress, task)

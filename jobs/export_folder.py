@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import orjson
 
-from curation.export.manifest import NAME, REPORT, TOKENIZER, from_bytes
+from curation.export.manifest import CHAT_TEMPLATE, CONVERSATIONS, NAME, REPORT, TOKENIZER, from_bytes
 from curation.export.settings import ExportError
 from curation.export.storage import Storage, final_name
 
@@ -17,6 +17,7 @@ JOURNAL = ".winnow-export"
 """File that names the folders an unfinished export writes to and that carries the lock; empty when all is done."""
 
 _SHARD = re.compile(r"(?:train|eval)-\d{5,}\.arrow")
+_BESIDE = (NAME, TOKENIZER, REPORT, CONVERSATIONS, CHAT_TEMPLATE)
 
 
 class ExportFolder:
@@ -47,7 +48,7 @@ class ExportFolder:
             return True
         if there is not None and not overwrite:
             raise ExportError(
-                f"{self.location} holds a complete export of other tables, settings or tokenizer (made from "
+                f"{self.location} holds a complete export of other tables, settings, tokenizer or code (made from "
                 f"{there.get('lake')} at {there.get('tables')}): give another folder with --to, or --overwrite to "
                 "replace it"
             )
@@ -67,7 +68,7 @@ class ExportFolder:
         found = set()
         for file in files if folders else ():
             folder, _, last = final_name(file).rpartition("/")
-            if last in (NAME, TOKENIZER, REPORT) if not folder else folder in folders and _SHARD.fullmatch(last):
+            if last in _BESIDE if not folder else folder in folders and _SHARD.fullmatch(last):
                 found.add(file)
         return found
 
@@ -121,10 +122,10 @@ class ExportFolder:
         self.storage.delete([NAME] if there is not None else [])
         self.storage.delete(sorted(own - {NAME}))
 
-    def finish(self, manifest: bytes, page: str, shards: Iterable[str]) -> None:
-        """Clear what belongs to no shard, write the page and then the manifest: from now on this is an export."""
-        files = self.storage.files()
-        self.storage.delete(sorted(self._own(files, None) - {TOKENIZER, *shards}))
+    def finish(self, manifest: bytes, page: str, files: Iterable[str]) -> None:
+        """Clear what is none of `files`, write the page and then the manifest: from now on this is an export."""
+        own = self._own(self.storage.files(), None)
+        self.storage.delete(sorted(own - {TOKENIZER, *files}))
         self.write_page(page)
         self.storage.write(NAME, manifest)
         self._note([])

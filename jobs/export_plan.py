@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from curation.export.settings import ExportError
 from curation.export.shard import RowFormat
-from curation.export.stage import ShardPlan, Split
+from curation.export.shard_plan import ShardPlan, Split
 from curation.export.storage import Storage
 from jobs.lake import Lake
 

@@ -8,18 +8,22 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
 
 import orjson
 from pyspark.sql import DataFrame
 
+from curation.code_identity import code_identity
 from curation.export.manifest import REPORT, TOKENIZER, manifest_of, to_bytes
 from curation.export.settings import Export, ExportError
 from curation.export.shard import RowFormat, folder_of
-from curation.export.stage import ShardPlan, ShardWriter, Split, assigned, kept_documents, placed, written
+from curation.export.shard_plan import ShardPlan, Split
+from curation.export.stage import assigned, kept_documents, placed, written
 from curation.export.storage import Storage
 from curation.export.tokenizer import ExportTokenizer
+from curation.export.writer import ShardWriter
 from curation.recipe import canonical, encode
 from curation.report.shards import shards_page
 from curation.session import ENGINE_FAILURES
@@ -31,6 +35,10 @@ from jobs.stage import Display, code_version
 
 _ROUND_BYTES = 8 << 30
 """Text whose tokens an engine inside this process holds at once; larger exports are made in rounds."""
+
+_TASK_BYTES, _LEAST_TEXT_TASKS = 64 << 20, 16
+"""Text that one task makes tokens of where there is a process for each core; and how many tasks there are at least, so
+that no core is idle for long while another has the last of them."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +140,14 @@ def row_format(settings: Export, tokenizer: ExportTokenizer) -> RowFormat:
 def _key(settings: Export, tokenizer: ExportTokenizer, origin: Origin) -> str:
     """Hash of all that the shards depend on: tables, settings, tokenizer and code."""
     tokens = [tokenizer.sha256, tokenizer.eos, tokenizer.bos, tokenizer.pad]
-    body = canonical(["export", code_version(), encode(settings), tokens, origin.identity])
+    code = [code_version(), export_code(), version("tokenizers")]
+    body = canonical(["export", code, encode(settings), tokens, origin.identity])
     return hashlib.sha256(body.encode()).hexdigest()[:32]
+
+
+def export_code() -> str:
+    """Hash of the code that decides what stands in the shards and the manifest."""
+    return code_identity("curation.export.stage", "curation.export.manifest", alone=("jobs.export_plan",))
 
 
 def _kept(lake: Lake, origin: Origin, settings: Export) -> DataFrame:
@@ -161,12 +175,13 @@ def _write(
     num_bytes = sum(part.num_bytes for part in drawn.values())
     num_rounds = max(1, min(plan.num_shards, -(-num_bytes // _ROUND_BYTES))) if shares else 1
     bounds = [plan.num_shards * number // num_rounds for number in range(num_rounds + 1)]
+    text_tasks = max(_LEAST_TEXT_TASKS, -(-num_bytes // _TASK_BYTES))
     found: dict[str, dict[str, Any]] = {}
     for first, end in pairwise(bounds):
         tasks = min(end - first, os.cpu_count() or 1) if shares else end - first
         copies = kept.transform(placed(settings)).transform(assigned(settings, plan, first, end))
         with _telling():
-            rows_written = copies.transform(written(writer, texts, tasks)).collect()
+            rows_written = copies.transform(written(writer, texts, tasks, text_tasks)).collect()
         found |= {row["path"]: orjson.loads(row["counts"]) for row in rows_written}
     return found
 
@@ -203,6 +218,7 @@ def _head(
         "lake": lake,
         "key": key,
         "winnow": code_version(),
+        "code": export_code(),
         "seed": settings.seed,
         "eval_share": settings.eval_share,
         "domain": settings.domain,
@@ -244,6 +260,9 @@ def _say(done: Exported, settings: Export) -> None:
     if counts["num_empty"]:
         done.notes.append(f"{counts['num_empty']:,} documents have no token and are left out")
     for domain in done.manifest["domains"]:
+        if not domain["train"]["num_rows"] + domain["eval"]["num_rows"]:
+            done.warnings.append(f"no document of {domain['name']} has a token: there is nothing of it in the export")
+            continue
         if settings.eval_share and not domain["eval"]["num_rows"]:
             done.warnings.append(
                 f"no document of {domain['name']} is held out: it has {domain['train']['num_documents']:,}; a larger "

@@ -1,6 +1,6 @@
 """What an export holds, told in one screen."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -9,16 +9,20 @@ from rich.text import Text
 
 from curation.export.manifest import NAME, REPORT
 from jobs.export_shards import Exported
-from jobs.summary import show_warnings
+from jobs.flags import show_warnings
 
 
 def show(done: Exported, to: str, console: Console) -> None:
     """Print what was exported, by domain; or that it was there already."""
-    manifest = done.manifest
+    tell(done, to, console, _table(done.manifest), _lines(done))
+
+
+def tell(done: Exported, to: str, console: Console, table: Table, lines: Iterable[str]) -> None:
+    """Print a table and lines of an export, its warnings, and where its files are."""
     if done.skipped:
         console.print(f"Nothing to do: {to} holds this export already.", soft_wrap=True)
-    console.print(_table(manifest))
-    for line in _lines(done):
+    console.print(table)
+    for line in lines:
         console.print(Text(line))
     show_warnings(done.warnings, console)
     console.print(f"Report: {to.rstrip('/')}/{REPORT}", soft_wrap=True)

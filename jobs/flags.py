@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 InputOption = Annotated[
     list[str],
     typer.Option(
-        "--input", "-i", help="Files, folders or quoted patterns (`**` too), repeatable. JSONL, Parquet, Delta."
+        "--input", "-i", help="Files, folders or quoted patterns (`**` too), repeatable. JSONL, Parquet, Delta, WARC."
     ),
 ]
 OutOption = Annotated[str, typer.Option("--out", "-o", help="The lake: a folder, or a URI with --engine spark.")]
@@ -30,7 +30,7 @@ RecipeOption = Annotated[
 ]
 EngineOption = Annotated[
     Literal["sail", "spark"] | None,
-    typer.Option(help="sail runs inside this process, without Java; spark is Apache Spark. [default: sail]"),
+    typer.Option(help="sail runs inside this process, without Java; spark is Apache Spark.", show_default="sail"),
 ]
 MasterOption = Annotated[
     str | None, typer.Option(help="With spark: local[*], the URL of a cluster, or sc://host:port.", show_default=False)
@@ -48,7 +48,14 @@ RootOption = Annotated[
     str | None, typer.Option(help="Folder that files are named from; else the part of --input without wildcards.")
 ]
 FormatOption = Annotated[
-    Literal["jsonl", "parquet", "delta"] | None, typer.Option(help="Format of every file; else by its name.")
+    Literal["jsonl", "parquet", "delta", "warc"] | None, typer.Option(help="Format of every file; else by its name.")
+]
+HtmlOption = Annotated[
+    str | None, typer.Option(help="Field that holds a page's HTML (text, or bytes in Parquet); the text is made of it.")
+]
+ExtractorOption = Annotated[
+    Literal["resiliparse", "trafilatura", "none"],
+    typer.Option(help="What makes text of HTML, in WARC files and --html-field; none keeps the HTML."),
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -127,3 +134,9 @@ def engine_config(
     chosen = engine or ("spark" if master or delta_jars or in_spark_submit() else "sail")
     jars = tuple(jar for entry in delta_jars or [] for jar in entry.split(",") if jar)
     return EngineConfig(engine=chosen, master=master, delta_jars=jars, conf=settings)
+
+
+def show_warnings(warnings: Sequence[str], console: Console) -> None:
+    """Print what should be looked at, so that it is seen."""
+    for warning in warnings:
+        console.print(Text(f"WARNING: {warning}", style="bold yellow"))

@@ -4,9 +4,11 @@ A run that is killed anywhere leaves at most rows of an ingest that the ledger d
 them in the same commit that adds its own. So no record ever stands twice, and none is lost.
 """
 
+import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -17,12 +19,13 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from curation.errors import LakeError
+from curation.sources.extraction import check_extractor, extractor_version
 from curation.sources.ledger import LEDGER, Entry, Plan, compare, entries_of, format_of, ingest_id, is_one_of, resolve
-from curation.sources.listing import find_files, without_credentials
+from curation.sources.listing import SourceFile, find_files, without_credentials
 from curation.sources.piece import COLUMNS
 from curation.sources.settings import Ingest, InputError
 from curation.sources.unpack import NOT_READABLE
-from curation.sources.work import Unit, fingerprints, read, scan, share_out, units_of
+from curation.sources.work import Unit, fingerprints, is_extracted, read, scan, share_out, units_of
 from curation.tables import DOCUMENTS, QUARANTINE
 from jobs.display import Silent
 from jobs.ingested import Ingested, notes_of, warnings_of
@@ -30,6 +33,7 @@ from jobs.lake import Lake
 from jobs.stage import Display, StageResult, Work, code_version, recipe_record, timing
 
 _TASK_BYTES = 64 << 20
+_KINDS = from_arrow_schema(DOCUMENTS.schema)
 _COUNTS = ("num_records", "num_documents", "num_quarantined", "num_bytes")
 
 
@@ -51,7 +55,8 @@ class _Scanned:
     """What the scan of the new and changed files found.
 
     `counts` and `fingerprints` are by file; a file that cannot be read has no fingerprint. `withheld` are files that
-    could be read before and cannot now: they keep the rows that they have, and stand in neither.
+    could be read before and cannot now: they keep the rows that they have, and stand in neither. `extracted` are
+    documents whose texts the scan has made of HTML already; `units` hold the others.
     """
 
     units: list[Unit] = field(default_factory=list)
@@ -59,6 +64,8 @@ class _Scanned:
     fingerprints: dict[str, str | None] = field(default_factory=dict)
     withheld: tuple[str, ...] = ()
     rows: DataFrame | None = None
+    extracted: DataFrame | None = None
+    skipped: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
 
     def total(self, name: str) -> int:
@@ -109,6 +116,8 @@ def ingest_files(
     found = find_files(config)
     ledger = _read_ledger(lake)
     plan = compare(found, ledger.entries, key)
+    if any(_has_pages(file, config) for file in [*plan.new, *plan.changed]):
+        check_extractor(config.extractor)
     if plan.suspects:
         heaps = _heaps(lake, [Unit(file=file) for file in plan.suspects], num_tasks)
         resolve(plan, ledger.entries, key, fingerprints(lake.spark, heaps))
@@ -130,11 +139,17 @@ def ingest_files(
         num_records=scanned.total("num_records"),
         num_documents=scanned.total("num_documents"),
         quarantined=scanned.reasons,
+        skipped=scanned.skipped,
         num_bytes=scanned.total("num_bytes"),
         seconds=time.perf_counter() - start,
         versions={name: lake.version(name) for name in ("documents", "quarantine", "files")},
         nothing_to_do=nothing,
     )
+
+
+def _has_pages(file: SourceFile, config: Ingest) -> bool:
+    # WET files hold texts: they need no library.
+    return is_extracted(file, config) and not (file.format == "warc" and ".wet" in file.name.lower())
 
 
 def _read_ledger(lake: Lake) -> _Ledger:
@@ -160,20 +175,30 @@ def _scan(lake: Lake, config: Ingest, plan: Plan, ledger: _Ledger, num_tasks: in
         return _Scanned()
     with display.stage("scan", None):
         rows = lake.checkpoint(scan(lake.spark, _heaps(lake, units, num_tasks), config), "ingest_scan")
-    reports = rows.where("reason IS NULL").drop("reason", "detail", "raw", "record").toArrow().to_pylist()
+    reports = rows.where("num_records IS NOT NULL").drop("reason", "detail", "raw", "record", "document")
+    reports = reports.toArrow().to_pylist()
     marks = {report["file"]: report["fingerprint"] for report in reports if report["part"] == 0}
     unread = {name for name, mark in marks.items() if mark is None}
     withheld = {name for name in unread if name in ledger.entries and ledger.entries[name].fingerprint is not None}
     counts = _counts(reports, unread, withheld)
     found = {(report["file"], report["part"]): int(report["num_documents"]) for report in reports}
     units = [replace(unit, num_documents=found[unit.file.name, unit.part]) for unit in units]
+    documents = rows.where("document IS NOT NULL").select("document.*")
     rows = rows.where(
         f"reason IS NOT NULL AND NOT {is_one_of('file', withheld)}"
         f" AND (reason = '{NOT_READABLE}' OR NOT {is_one_of('file', unread)})"
     )
     reasons = rows.groupBy("reason").agg(F.count("*").alias("num"), F.min("detail").alias("detail")).collect()
     scanned = _Scanned(
-        units=[unit for unit in units if unit.num_documents and unit.file.name not in unread],
+        units=[
+            unit
+            for unit in units
+            if unit.num_documents and unit.file.name not in unread and not is_extracted(unit.file, config)
+        ],
+        extracted=documents.where(f"NOT {is_one_of('origin.file', unread)}")
+        if any(is_extracted(unit.file, config) for unit in units)
+        else None,
+        skipped=_skipped(reports),
         counts=counts,
         fingerprints={name: mark for name, mark in marks.items() if name not in withheld},
         withheld=tuple(withheld),
@@ -186,6 +211,13 @@ def _scan(lake: Lake, config: Ingest, plan: Plan, ledger: _Ledger, num_tasks: in
         told = "; ".join(f"{row['reason']} {row['num']} times ({row['detail']})" for row in reasons)
         raise InputError(f"no document could be read from {', '.join(config.inputs)}: {told or 'nothing is in there'}")
     return scanned
+
+
+def _skipped(reports: list[dict[str, Any]]) -> dict[str, int]:
+    sums: Counter[str] = Counter()
+    for report in reports:
+        sums.update(json.loads(report["skipped"]))
+    return dict(sums.most_common())
 
 
 def _counts(reports: list[dict[str, Any]], unread: set[str], withheld: set[str]) -> dict[str, dict[str, int]]:
@@ -228,6 +260,7 @@ class _Commit:
             "keys": {"ingest": self._id},
             "ingest_id": self._id,
             "reading": asdict(config) | {"inputs": [without_credentials(text) for text in config.inputs]},
+            "extractor": extractor_version(config.extractor) if scanned.extracted is not None else None,
             "inputs": {},
             "engine": lake.session.description,
         }
@@ -240,7 +273,8 @@ class _Commit:
     def run(self, display: Display, num_tasks: int | None) -> None:
         """Commit the three tables, the ledger last."""
         scanned = self._scanned
-        documents = self._stamped(self._documents(num_tasks), DOCUMENTS.schema)
+        unedited = {name: F.lit(None).cast(_KINDS[name].dataType) for name in ("cuts", "edits")}
+        documents = self._stamped(self._documents(num_tasks).withColumns(unedited), DOCUMENTS.schema)
         with display.stage("ingest", scanned.total("num_documents")):
             versions: dict[str, int | None] = {
                 "documents": self._write("documents", documents, scanned.total("num_documents"))
@@ -271,9 +305,12 @@ class _Commit:
         return f"NOT {is_one_of('ingest_id', self._ledger.confirmed)}"
 
     def _documents(self, num_tasks: int | None) -> DataFrame:
-        units = self._scanned.units
+        units, extracted = self._scanned.units, self._scanned.extracted
         if units:
-            return read(self._lake.spark, _heaps(self._lake, units, num_tasks), self._config)
+            others = read(self._lake.spark, _heaps(self._lake, units, num_tasks), self._config)
+            return others if extracted is None else others.unionByName(extracted)
+        if extracted is not None:
+            return extracted
         return self._lake.spark.createDataFrame([], from_arrow_schema(COLUMNS))
 
     def _quarantine(self) -> DataFrame:

@@ -19,6 +19,7 @@ class Ingested:
         num_records: records read.
         num_documents: documents among them.
         quarantined: how many things were quarantined, by reason.
+        skipped: records of WARC files that hold no page by their type, by type.
         num_bytes: unpacked bytes read.
         seconds: time it took.
         versions: versions of the tables afterwards.
@@ -35,6 +36,7 @@ class Ingested:
     num_records: int = 0
     num_documents: int = 0
     quarantined: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
     num_bytes: int = 0
     seconds: float = 0.0
     versions: Mapping[str, int | None] = field(default_factory=dict)
@@ -44,12 +46,14 @@ class Ingested:
 def notes_of(done: Ingested) -> tuple[str, ...]:
     """What an ingest found, a line each, for people."""
     quarantined = sum(done.quarantined.values())
+    skipped = sum(done.skipped.values())
     told = [
         (bool(done.new), f"{len(done.new)} new files"),
         (bool(done.changed), f"{len(done.changed)} changed files were read again: {_few(done.changed)}"),
         (bool(done.num_unchanged), f"{done.num_unchanged} files are unchanged"),
         (bool(done.removed), f"{len(done.removed)} files left their Delta table, with their documents"),
         (bool(done.ignored), f"{len(done.ignored)} files of other formats were passed over: {_few(done.ignored)}"),
+        (bool(skipped), f"{skipped} WARC records hold no page and were passed over: {_reasons(done.skipped)}"),
         (bool(quarantined), f"{quarantined} records quarantined: {_reasons(done.quarantined)}"),
     ]
     return tuple(text for is_so, text in told if is_so)

@@ -1,23 +1,24 @@
 """Job: documents -> signals. Only documents that have not been measured with these settings are read."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from curation.measure import measured
+from curation.measure import measured, measured_name
+from curation.signals.signal import other_columns
+from jobs.edit_documents import check_edited
 from jobs.lake_figures import num_rows, total
 from jobs.stage import StageResult, Work, Written, identity, record, stage_key, timed, up_to_date
-
-_KEY = ["doc_id", "content_hash"]
 
 
 def measure(work: Work) -> StageResult:
     """Measure every document that is not measured yet, and forget documents that are no more."""
     lake, recipe = work.lake, work.recipe
     documents = lake.read("documents")
+    check_edited(work)
     key = stage_key(recipe, "measure", {"documents": identity(lake, "documents")})
     if up_to_date(lake, "signals", "measure", key):
         return StageResult("measure", skipped=True)
@@ -41,9 +42,14 @@ def measure(work: Work) -> StageResult:
 def _add_new(work: Work, written: Written, info: Callable[[], dict[str, Any]]) -> None:
     lake = work.lake
     documents, signals = lake.read("documents"), lake.read("signals")
-    new = documents.join(signals.select(*_KEY), _KEY, "left_anti")
-    stale = signals.join(documents.select(*_KEY), _KEY, "left_anti").count()
-    still_there = signals.join(documents.select(*_KEY), _KEY, "left_semi") if stale else signals
+    others = other_columns(work.recipe.signals)
+    wanted = _keyed(documents, {column: column for column in others})
+    present = _keyed(signals, {column: measured_name(column) for column in others})
+    new = _without_keys(wanted.join(_keys(present), _keys(present).columns, "left_anti"))
+    stale = present.join(_keys(wanted), _keys(wanted).columns, "left_anti").count()
+    still_there = signals
+    if stale:
+        still_there = _without_keys(present.join(_keys(wanted), _keys(wanted).columns, "left_semi"))
     written.num_rows, written.carried_bytes = new.count(), _text_bytes(still_there)
     written.notes.append(f"{written.num_rows} new documents measured, {stale} old rows removed")
     rows = measured(work.recipe.signals)(new)
@@ -52,6 +58,25 @@ def _add_new(work: Work, written: Written, info: Callable[[], dict[str, Any]]) -
             lake.write("signals", still_there.unionByName(rows), info=info())
         else:
             lake.write("signals", rows, info=info(), mode="append")
+
+
+def _keyed(frame: DataFrame, columns: Mapping[str, str]) -> DataFrame:
+    """`frame` with a key column, never null, for each column that is measured beside the text."""
+    for column, name in columns.items():
+        frame = frame.withColumn(f"_key_{column}", _never_null(F.col(name)))
+    return frame
+
+
+def _never_null(value: Column) -> Column:
+    return F.coalesce(F.concat(F.lit("="), value), F.lit(""))
+
+
+def _keys(frame: DataFrame) -> DataFrame:
+    return frame.select("doc_id", "content_hash", *(name for name in frame.columns if name.startswith("_key_")))
+
+
+def _without_keys(frame: DataFrame) -> DataFrame:
+    return frame.select(*(name for name in frame.columns if not name.startswith("_key_")))
 
 
 def _text_bytes(signals: DataFrame) -> int:

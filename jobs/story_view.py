@@ -13,10 +13,11 @@ from rich.text import Text
 
 from curation.printable import one_line
 from curation.rules import Scalar
-from curation.story import ClusterPlace, QuarantinedRecord, SourceRecord, Story, Verdict
+from curation.story import ClusterPlace, CutPiece, QuarantinedRecord, SourceRecord, Story, Verdict
 from curation.word_diff import WordDiff
 
 _MOST_MEMBERS = 8
+_MOST_CUTS = 12
 _MOST_FIELDS = 20
 
 
@@ -124,7 +125,25 @@ def _record(record: SourceRecord) -> list[RenderableType]:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         grid.add_row(f"metadata.{one_line(str(name), 60)}", one_line(text, 200))
     text_panel = Panel(Text(record.text_head), box=box.ROUNDED, border_style="dim", title="text", title_align="left")
-    return [grid, text_panel]
+    return [grid, text_panel, *_cuts(record.cuts)]
+
+
+def _cuts(cuts: Sequence[CutPiece]) -> list[RenderableType]:
+    """What edits cut: the first few pieces that are more than white space, and how many there are."""
+    lines: list[RenderableType] = [_title(f"Cut out of it: {_many(len(cuts), 'piece')}")] if cuts else []
+    words = [cut for cut in cuts if cut.text.strip() or cut.put.strip()]
+    for cut in words[:_MOST_CUTS]:
+        line = Text(f"{cut.edit}  ", style="dim")
+        line.append(one_line(cut.text.strip(), 160), style="red")
+        if cut.put.strip():
+            line.append(f" → {one_line(cut.put, 60)}", style="green")
+        lines.append(Padding(line, (0, 0, 0, 2)))
+    others = len(cuts) - min(len(words), _MOST_CUTS)
+    if others:
+        lines.append(
+            _indented(f"… and {others:,} more, {len(cuts) - len(words):,} of them white space: see --json", "dim")
+        )
+    return lines
 
 
 def _rules_title(story: Story) -> str:
@@ -144,14 +163,26 @@ def _rules(story: Story) -> Table:
     return table
 
 
+def _similarity(similarity: float | None) -> str:
+    return "     –" if similarity is None else f"{similarity:.4f}"
+
+
+def _tie(place: ClusterPlace) -> str:
+    """What a document has to do with its representative."""
+    if place.kind == "url":
+        return f"has the URL of {place.representative}, or of a duplicate of it"
+    kind = "an exact duplicate" if place.kind == "exact" else "a near duplicate"
+    similarity = "" if place.similarity is None else f", Jaccard similarity {place.similarity:.4f}"
+    return f"{kind} of {place.representative}{similarity}"
+
+
 def _cluster(place: ClusterPlace) -> list[RenderableType]:
     lines: list[RenderableType] = []
     others = place.num_represented - 1
     if place.is_representative:
         lines.append(_indented(f"stands for itself and {_many(others, 'duplicate')}"))
     else:
-        kind = "an exact duplicate" if place.kind == "exact" else "a near duplicate"
-        lines.append(_indented(f"{kind} of {place.representative}, Jaccard similarity {place.similarity:.4f}"))
+        lines.append(_indented(_tie(place)))
         if place.representative_passes is False:
             lines.append(_indented("rules drop the representative, so this document is judged for itself"))
     size = f"{_many(place.num_members, 'document')} with {_many(place.num_representatives, 'representative')}"
@@ -162,7 +193,7 @@ def _cluster(place: ClusterPlace) -> list[RenderableType]:
     for member in place.members[:_MOST_MEMBERS]:
         fate = {True: "kept", False: "dropped", None: "not decided"}[member.kept]
         role = "  represents" if member.doc_id == place.representative else ""
-        lines.append(_indented(f"{member.doc_id}  {member.similarity:.4f}  {member.kind:<7}  {fate}{role}"))
+        lines.append(_indented(f"{member.doc_id}  {_similarity(member.similarity)}  {member.kind:<7}  {fate}{role}"))
     hidden = others - min(len(place.members), _MOST_MEMBERS)
     if hidden > 0:
         lines.append(_indented(f"and {hidden:,} more", style="dim"))

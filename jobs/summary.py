@@ -11,6 +11,7 @@ from rich.text import Text
 from curation.decide import NOT_REPRESENTATIVE, without_sampling
 from curation.recipe import Recipe
 from curation.sampling.config import NOT_DRAWN, NOT_RATED
+from jobs.flags import show_warnings
 from jobs.lake import Lake
 from jobs.stage import StageResult
 
@@ -191,12 +192,6 @@ def show_notes(results: Sequence[StageResult], console: Console) -> None:
     for result in results:
         for note in () if result.skipped else result.notes:
             console.print(Text(f"{result.stage}: {note}"))
-
-
-def show_warnings(warnings: Sequence[str], console: Console) -> None:
-    """Print what should be looked at, so that it is seen."""
-    for warning in warnings:
-        console.print(Text(f"WARNING: {warning}", style="bold yellow"))
 
 
 def stage_table(results: Sequence[StageResult]) -> Table:

@@ -19,6 +19,7 @@ from curation.export.settings import ExportError
 from curation.export.tokenizer import open_library
 from curation.printable import printable
 from jobs.lake_reader import DirectReader, LakeReader, Match, Where
+from jobs.trace_tokens import Retokenizer, agreement_said, warning_of
 
 _PLACE = re.compile(r"(?P<shard>.+?\.arrow):(?P<row>\d+)(?::(?P<token>\d+))?", re.DOTALL)
 _MOST_IDS = 200
@@ -37,7 +38,9 @@ class Segment:
         doc_id: the document.
         offset: the piece's first token in the document's tokens.
         repeat: number of the copy, from 0.
-        text: the piece as text; special tokens left out.
+        text: the piece as text; special tokens left out, but for a conversation's.
+        loss_weights: of its tokens, where the export has them; else empty.
+        tokens: the ids of the piece.
     """
 
     start: int
@@ -46,6 +49,8 @@ class Segment:
     offset: int
     repeat: int
     text: str
+    loss_weights: tuple[float, ...] = ()
+    tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class Place:
         segments: the pieces that were asked for.
         num_tokens: tokens of the row, padding left out.
         manifest: the export's manifest.
+        folder: the export's folder.
     """
 
     shard: str
@@ -67,6 +73,7 @@ class Place:
     segments: tuple[Segment, ...]
     num_tokens: int
     manifest: dict[str, Any]
+    folder: Path
 
 
 def open_place(wanted: str) -> Place:
@@ -104,7 +111,7 @@ def open_place(wanted: str) -> Place:
                 f"token {token} of row {number} is {what}: the row has {row['num_tokens']:,} tokens, from 0"
             )
         segments = [segment for segment in segments if segment.start <= token < segment.end]
-    return Place(shard, number, token, tuple(segments), row["num_tokens"], manifest)
+    return Place(shard, number, token, tuple(segments), row["num_tokens"], manifest, folder)
 
 
 def _row(path: Path, number: int) -> Row:
@@ -123,8 +130,18 @@ def _segments(row: Row, tokenizer: Path) -> list[Segment]:
         raise ExportError(f"{tokenizer} is not there: copy the tokenizer of the export back, or export anew")
     library = open_library(tokenizer.read_bytes(), str(tokenizer))
     bounds = [*row["starts"], row["num_tokens"]]
+    weights = row.get("loss_weights")
     return [
-        Segment(start, end, doc_id, offset, repeat, library.decode(row["tokens"][start:end]))
+        Segment(
+            start,
+            end,
+            doc_id,
+            offset,
+            repeat,
+            library.decode(row["tokens"][start:end], skip_special_tokens=weights is None),
+            tuple(weights[start:end]) if weights is not None else (),
+            tuple(row["tokens"][start:end]),
+        )
         for start, end, doc_id, offset, repeat in zip(
             bounds[:-1], bounds[1:], row["doc_ids"], row["offsets"], row["repeats"], strict=True
         )
@@ -133,6 +150,8 @@ def _segments(row: Row, tokenizer: Path) -> list[Segment]:
 
 def trace(place: Place, reader: LakeReader) -> Row:
     """All that is known of a row: its documents with their origins and verdicts, as plain JSON.
+
+    The documents' texts are tokenized again, so that it can say whether they still give the row's tokens.
 
     Args:
         place: the row.
@@ -144,7 +163,7 @@ def trace(place: Place, reader: LakeReader) -> Row:
     versions = place.manifest["tables"]
     ids = sorted({segment.doc_id for segment in place.segments})
     columns = ("doc_id", "record_id", "source", "url", "origin")
-    documents = _by_id(reader, "documents", columns, ids, versions)
+    documents = _by_id(reader, "documents", (*columns, "text"), ids, versions)
     verdicts = _by_id(reader, "decisions", ("doc_id", "kept", "reasons", "weight"), ids, versions)
     clusters = _by_id(reader, "clusters", ("doc_id", "cluster_id", "representative"), ids, versions)
     missing = [doc_id for doc_id in ids if doc_id not in documents or doc_id not in verdicts]
@@ -153,6 +172,7 @@ def trace(place: Place, reader: LakeReader) -> Row:
             f"{reader.path} holds no document {missing[0]} at {versions}: it is not the lake of this export, or it was "
             "made anew. Name the lake with --out."
         )
+    again = Retokenizer.beside(place.folder, place.manifest)
     return {
         "shard": place.shard,
         "row": place.row,
@@ -162,6 +182,7 @@ def trace(place: Place, reader: LakeReader) -> Row:
         "tables": versions,
         "recipe": place.manifest["recipe"],
         "tokenizer": place.manifest["tokenizer"],
+        "tokenizer_is_the_exports": again.is_the_exports,
         "key": place.manifest["key"],
         "segments": [
             {
@@ -171,6 +192,9 @@ def trace(place: Place, reader: LakeReader) -> Row:
                 "offset": segment.offset,
                 "repeat": segment.repeat,
                 "text": segment.text,
+                "difference": again.difference(
+                    segment.tokens, segment.start, segment.offset, documents[segment.doc_id]["text"]
+                ),
                 "document": {name: documents[segment.doc_id][name] for name in columns[1:]},
                 "verdict": {name: verdicts[segment.doc_id][name] for name in ("kept", "reasons", "weight")},
                 "cluster": {
@@ -230,6 +254,9 @@ def show(told: Row, console: Console, *, as_json: bool = False, num_chars: int =
         Text(f"recipe {told['recipe']['name']} {told['recipe']['hash']}"),
         Text(f"tokenizer {printable(told['tokenizer']['name'])}, sha256 {told['tokenizer']['sha256'][:16]}"),
     ]
+    same = told["tokenizer_is_the_exports"]
+    warning = warning_of([segment["difference"] for segment in told["segments"]], told["tables"], same=same)
+    head += [] if warning is None else [Text(f"Warning: {warning}", style="bold red")]
     console.print(Group(*head, *(_segment_view(segment, num_chars) for segment in told["segments"])))
 
 
@@ -240,6 +267,7 @@ def _segment_view(segment: Row, num_chars: int) -> Table:
         ("document", f"{segment['doc_id']}" + (f" ({document['record_id']})" if document["record_id"] else "")),
         ("from", f"{origin['file']}:{origin['record']}, source {document['source']}"),
         ("piece", f"from token {segment['offset']:,} of the document on, copy {segment['repeat']}"),
+        ("tokens", agreement_said(segment["difference"])),
         ("verdict", _verdict(verdict)),
     ]
     if document["url"]:

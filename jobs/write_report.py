@@ -1,9 +1,7 @@
 """Job: the tables of a lake -> one HTML page that tells what happened."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,17 +13,23 @@ from pyspark.sql import functions as F
 from curation.errors import LakeError
 from curation.history import Commit
 from curation.report.clusters import duplicates
-from curation.report.collect import breakdown, effects, language_column, overlap
+from curation.report.collect import effects, language_column, overlap
 from curation.report.distributions import histograms
 from curation.report.examples import pick_dropped, quarantined, with_texts, with_values
 from curation.report.findings import Findings, StageTime, TableVersion
+from curation.report.groups import Group, KeepRates
+from curation.report.keep_rates import ALL, LANGUAGE, LENGTH, SOURCE, facts, keep_rates
 from curation.report.page import page
 from curation.report.times import recorded_times
 from curation.tables import TABLES
+from jobs.compare_dialects import dialects_of_lake
 from jobs.lake import Lake
 from jobs.lake_reader import EngineReader
+from jobs.page_file import write_page
 from jobs.stage import StageResult, Work, code_version
 from jobs.summary import Summary, summarise
+
+_ALWAYS = (ALL, SOURCE, LANGUAGE, LENGTH)
 
 
 def write_report(
@@ -34,6 +38,8 @@ def write_report(
     results: Sequence[StageResult] = (),
     *,
     summary: Summary | None = None,
+    by: Sequence[str] = (),
+    num_compared: int | None = None,
 ) -> Path:
     """Write the report of a lake as one HTML file and give its path.
 
@@ -42,29 +48,32 @@ def write_report(
         path: the file; None: `report.html` in the lake, or in the current folder where the lake is not a local one.
         results: what the stages did, where they have just run.
         summary: the summary, where it has been counted already.
+        by: see `collect`.
+        num_compared: documents, about, on which the dialects of the recipe's rules are compared; None: they are not.
 
     Raises:
         LakeError: a table is not there yet, or the file cannot be written.
     """
     target = Path(path) if path is not None else _default_path(work.lake)
-    text = page(collect(work, results, summary), work.recipe)
-    beside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(target)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
-        reason = error.strerror or str(error)
-        raise LakeError(f"cannot write the report to {target}: {reason}. Give another file with --to.") from error
-    return target
+    found = collect(work, results, summary, by)
+    if num_compared is not None:
+        found = replace(found, dialects=dialects_of_lake(work.lake, work.recipe, num_compared, work.display))
+    return write_page(page(found, work.recipe), target, LakeError)
 
 
-def collect(work: Work, results: Sequence[StageResult] = (), summary: Summary | None = None) -> Findings:
+def collect(
+    work: Work, results: Sequence[StageResult] = (), summary: Summary | None = None, by: Sequence[str] = ()
+) -> Findings:
     """Count everything that the report tells, from the newest tables, each at one version throughout.
 
+    Args:
+        work: the lake, and the recipe that its decisions were made by.
+        results: what the stages did, where they have just run.
+        summary: the summary, where it has been counted already.
+        by: further properties to count documents by: `metadata.FIELD`.
+
     Raises:
+        KeepRateError: `by` names something that is none.
         LakeError: a table is not there yet.
     """
     lake, recipe = work.lake, work.recipe
@@ -74,8 +83,12 @@ def collect(work: Work, results: Sequence[StageResult] = (), summary: Summary | 
     tables = {name: lake.read(name, commit.version) for name, commit in commits.items()}
     decisions, signals, documents = tables["decisions"], tables["signals"], tables["documents"]
     clusters = tables.get("clusters") if recipe.dedup is not None else None
-    groups = breakdown(decisions, signals, documents, language_column(recipe))
-    found = effects(decisions, documents, recipe, [group.name for group in groups.sources if group.name is not None])
+    language = language_column(recipe)
+    asked = [ALL, SOURCE, *([LANGUAGE] if language else []), LENGTH, *(one for one in by if one not in _ALWAYS)]
+    rates = keep_rates(facts(decisions, signals, documents, language), asked, [rule.name for rule in recipe.rules])
+    total = next(iter(rates.pop(ALL).groups), Group(name=None))
+    sources = rates[SOURCE]
+    found = effects(decisions, documents, recipe, [group.name for group in sources.groups if group.name is not None])
     doubles = None
     if clusters is not None and recipe.dedup is not None:
         doubles = duplicates(clusters, recipe.dedup.threshold)
@@ -86,20 +99,21 @@ def collect(work: Work, results: Sequence[StageResult] = (), summary: Summary | 
         made_at=datetime.now(UTC).replace(microsecond=0),
         engine=lake.session.description,
         code=code_version(),
-        total=groups.total,
+        total=total,
         warnings=_warnings(commits, results, counted, recipe.hash),
-        sources=groups.sources,
-        other_sources=groups.other_sources,
-        languages=groups.languages,
+        sources=sources.groups,
+        other_sources=sources.others,
+        languages=rates.get(LANGUAGE, KeepRates(by=LANGUAGE)).groups,
+        rates=tuple(rates.values()),
         reasons=found.reasons,
         overlap=overlap(decisions, found.reasons),
         by_source=found.by_source,
-        histograms=histograms(signals, recipe, groups.total.documents),
+        histograms=histograms(signals, recipe, total.documents),
         duplicates=doubles,
         examples=read,
         quarantine=quarantined(tables["quarantine"]) if "quarantine" in tables else (),
         nulls=counted.nulls,
-        times=_times(results, recorded_times(history, recipe, groups.total.num_bytes)),
+        times=_times(results, recorded_times(history, recipe, total.num_bytes)),
         versions=tuple(_version(commit) for commit in commits.values()),
         files=_files(tables.get("files")),
         budget=_budget(commits["decisions"].record),

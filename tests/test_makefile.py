@@ -64,7 +64,7 @@ def calls(fake_python: Path) -> list[str]:
 def test_make_alone_lists_the_commands(checkout: Path) -> None:
     done = make(checkout)
     assert done.returncode == 0
-    for target in ("make demo", "make test", "make lint", "make clean"):
+    for target in ("make demo ", "make demo-train", "make test", "make lint", "make clean"):
         assert target in done.stdout
 
 
@@ -94,6 +94,26 @@ def test_second_demo_does_not_call_pip(checkout: Path, fake_python: Path, monkey
     assert len(calls(fake_python)) == 2
 
 
+def test_demo_train_installs_what_training_needs_once_and_runs_the_parts_in_order(
+    checkout: Path, fake_python: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_PIP_STATUS", "0")
+    done = make(checkout, "demo-train", f"PYTHON={fake_python}", "ARGS=--set steps=7")
+    assert done.returncode == 0, done.stderr
+    (call,) = calls(fake_python)
+    assert "-c constraints.txt" in call
+    assert call.endswith("-e .[train]")
+    parts = ["winnow run", "winnow train-tokenizer", "winnow export", "winnow train demo", "winnow evaluate"]
+    parts += ["winnow train demo", "winnow generate"]
+    said = done.stdout
+    for part in parts:
+        assert part in said, (part, done.stdout)
+        said = said[said.index(part) + len(part) :]
+    assert done.stdout.count("--set steps=7") == 2
+    assert make(checkout, "demo", f"PYTHON={fake_python}").returncode == 0
+    assert len(calls(fake_python)) == 1
+
+
 def test_failed_installation_fails_and_is_tried_again(
     checkout: Path, fake_python: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,12 +140,14 @@ def test_missing_python_is_named(checkout: Path) -> None:
 
 
 def test_clean_removes_compiled_kernels_and_keeps_the_environment(checkout: Path) -> None:
-    for name in ("curation/text/__pycache__/split.nbi", "demo-lake/documents/x", ".venv/lib/__pycache__/x.nbi"):
+    made = ("demo-lake/documents/x", "demo-train/static/model/x")
+    for name in ("curation/text/__pycache__/split.nbi", *made, ".venv/lib/__pycache__/x.nbi"):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).touch()
     assert make(checkout, "clean").returncode == 0
     assert not (checkout / "curation/text/__pycache__").exists()
     assert not (checkout / "demo-lake").exists()
+    assert not (checkout / "demo-train").exists()
     assert (checkout / ".venv/lib/__pycache__/x.nbi").exists()
 
 

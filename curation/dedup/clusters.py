@@ -11,7 +11,10 @@ from curation.dedup.config import Dedup
 from curation.dedup.giants import VerifiedGiants, verify_giants
 from curation.dedup.groups import verify
 from curation.dedup.nominate import Nominations, nominate
+from curation.dedup.reuse import as_verified, reusable
+from curation.dedup.same_url import same_urls, with_same_urls
 from curation.dedup.sketches import sketches, with_keep_keys
+from curation.dedup.stored import StoredSketches, bound, stored_sketches
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class DedupStats:
         num_clusters: clusters.
         num_in_clusters: documents that have a duplicate.
         num_duplicates: documents that are not their cluster's representative.
+        num_url_duplicates: those among them that go because of their address; they were compared with nothing.
     """
 
     num_documents: int
@@ -53,6 +57,7 @@ class DedupStats:
     num_clusters: int
     num_in_clusters: int
     num_duplicates: int
+    num_url_duplicates: int
 
     def as_dict(self) -> dict[str, int]:
         """The numbers by name, for a commit's JSON."""
@@ -64,18 +69,35 @@ class DedupResult:
     """Clusters and what to say about them.
 
     Attributes:
-        clusters: (doc_id, cluster_id, representative, similarity, kind), one row per document that has a duplicate.
-            Reads a checkpoint: write it away before scratch tables are dropped.
+        clusters: (doc_id, cluster_id, representative, similarity, kind), one row per document that has a duplicate; the
+            kind is `exact`, `minhash` or `url`, and a duplicate by its address has no similarity. Reads a checkpoint:
+            write it away before scratch tables are dropped.
         alarms: what a person should look at, most serious first.
         stats: counts.
-        signatures: (doc_id, signature) of the documents that have shingles, where the configuration keeps signatures;
-            else None. Reads a checkpoint too.
+        stored: what the table `signatures` has to hold and what is new in it, where the configuration keeps signatures;
+            else None.
+        verified: rows of the table `verified`, where the configuration keeps signatures; else None. Reads a checkpoint
+            too.
     """
 
     clusters: DataFrame
     alarms: tuple[Alarm, ...]
     stats: DedupStats
+    stored: StoredSketches | None = None
+    verified: DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier run left, for a configuration that keeps signatures.
+
+    Attributes:
+        signatures: rows of the table `signatures`, made with the same `Dedup.minhash`; None where there are none.
+        verified: rows of the table `verified`, found with the same shingles, threshold and bounds of groups; or None.
+    """
+
     signatures: DataFrame | None = None
+    verified: DataFrame | None = None
 
 
 def duplicates(
@@ -83,35 +105,50 @@ def duplicates(
     config: Dedup,
     checkpoint: Checkpoint,
     signals: DataFrame | None = None,
+    earlier: Earlier | None = None,
 ) -> DedupResult:
     """Clusters of exact and near duplicates among `documents`, each with a representative that is kept.
 
-    No document has a representative of a Jaccard similarity below the threshold; a representative stands for itself.
-    Exact twins of a document that joined a cluster go with it. The rows do not depend on engine or partitioning.
+    No document has a representative of a Jaccard similarity below the threshold, addresses aside; a representative
+    stands for itself. Exact twins of a document that joined a cluster go with it. The rows do not depend on engine or
+    partitioning, nor on what an earlier run left: that saves reading the texts of documents that are as they were, and
+    comparing those of components that are as they were, and nothing else. Components are always found among all
+    documents, so that one that is gone holds none together.
 
     Args:
         documents: doc_id, source, text, and what the configuration names; doc_id is unique.
         config: settings.
         checkpoint: persists a frame under a scratch name and gives a frame that reads it back. A name is used once.
         signals: doc_id and one struct per signal, where criteria of `config.keep` need it.
+        earlier: what an earlier run left; used where the configuration keeps signatures.
 
     Raises:
-        ValueError: the configuration names a column or signal that is not there.
+        ValueError: the configuration names a column or signal that is not there, or it keeps signatures and documents
+            has no content_hash.
         RuntimeError: the components failed their check.
     """
-    sketched = checkpoint(sketches(documents, config), "sketches")
+    earlier = earlier or Earlier()
+    stored = None
+    if config.keep_signatures and config.minhash is not None:
+        stored = stored_sketches(documents, config.minhash, earlier.signatures, checkpoint)
+    made = sketches(documents, config) if stored is None else bound(stored.rows, documents, config)
+    sketched = checkpoint(made, "sketches")
     num_documents = int(sketched.count())
-    nominations = None if config.minhash is None else nominate(sketched, num_documents, config, checkpoint)
-    nominated = checkpoint(_nominated(sketched, nominations, config, signals), "nominated")
+    shared, compared = None, sketched
+    if config.same_url is not None:
+        shared = same_urls(sketched, documents, config, signals, checkpoint)
+        others = shared.where(F.col("doc_id") != F.col("best_id")).select("doc_id")
+        compared = checkpoint(sketched.join(others, "doc_id", "left_anti"), "compared")
+    nominations = None if config.minhash is None else nominate(compared, num_documents, config, checkpoint)
+    nominated = checkpoint(_nominated(compared, nominations, config, signals), "nominated")
     sizes = _sizes(nominated, config)
-    verified, giants = _verified(nominated, documents, config, checkpoint, sizes)
-    marked = checkpoint(_clusters(nominated, verified), "clusters")
+    verification = _verified(nominated, documents, config, checkpoint, sizes, earlier.verified)
+    rows = _clusters(nominated, verification.rows)
+    marked = checkpoint(rows if shared is None else with_same_urls(rows, shared), "clusters")
     clusters = marked.select("doc_id", "cluster_id", "representative", "similarity", "kind")
-    stats = _stats(num_documents, marked, verified, nominations, sizes, giants)
-    signatures = None
-    if config.keep_signatures:
-        signatures = sketched.where(F.col("signature").isNotNull()).select("doc_id", "signature")
-    return DedupResult(clusters, alarms(sketched, marked, config, stats.as_dict()), stats, signatures)
+    stats = _stats(num_documents, marked, verification, nominations, sizes)
+    found = alarms(sketched, marked, config, stats.as_dict())
+    return DedupResult(clusters, found, stats, stored, verification.rows if config.keep_signatures else None)
 
 
 def _nominated(
@@ -123,7 +160,7 @@ def _nominated(
     the document included), `num_texts` and `sum_bytes` (different texts of the component, and their bytes).
     """
     twins = sketched.groupBy("high", "low").agg(F.count("*").alias("twins")).where(F.col("twins") > 1)
-    rows = sketched.drop("keys", "signature").join(twins, ["high", "low"], "left")
+    rows = sketched.drop("keys").join(twins, ["high", "low"], "left")
     if nominations is None:
         rows = rows.where(F.col("twins").isNotNull()).withColumn("component", F.col("low"))
     else:
@@ -173,14 +210,50 @@ def _sizes(nominated: DataFrame, config: Dedup) -> _Sizes:
     return _Sizes(*(int(value or 0) for value in row))
 
 
+@dataclass(frozen=True)
+class _Verification:
+    """Rows of `curation.dedup.groups.VERIFIED` or, where signatures are kept, of the table `verified`.
+
+    `num_unverified` is the number of texts of giant components that were left over.
+    """
+
+    rows: DataFrame | None
+    num_unverified: int
+
+
 def _verified(
-    nominated: DataFrame, documents: DataFrame, config: Dedup, checkpoint: Checkpoint, sizes: _Sizes
+    nominated: DataFrame,
+    documents: DataFrame,
+    config: Dedup,
+    checkpoint: Checkpoint,
+    sizes: _Sizes,
+    earlier: DataFrame | None,
+) -> _Verification:
+    """What verification finds for the compared texts."""
+    nodes = nominated.where((F.col("keep_key") == F.col("best_key")) & (F.col("num_texts") > 1))
+    if not config.keep_signatures:
+        rows, giants = _compared(nodes, documents, config, checkpoint, sizes)
+        return _Verification(
+            None if rows is None else checkpoint(rows, "verified"), giants.num_unverified if giants else 0
+        )
+    unchanged = None
+    if earlier is not None:
+        parts = reusable(nodes, earlier)
+        unchanged, nodes = parts.unchanged, checkpoint(parts.changed, "changed")
+        sizes = _sizes(nodes, config)
+    rows, _ = _compared(nodes, documents, config, checkpoint, sizes)
+    found = as_verified(nodes, rows)
+    verified = checkpoint(found if unchanged is None else unchanged.unionByName(found), "verified")
+    return _Verification(verified, verified.where(F.col("representative").isNull()).count())
+
+
+def _compared(
+    nodes: DataFrame, documents: DataFrame, config: Dedup, checkpoint: Checkpoint, sizes: _Sizes
 ) -> tuple[DataFrame | None, VerifiedGiants | None]:
-    """Rows of `curation.dedup.groups.VERIFIED` for the compared texts, None where there are none."""
+    """Rows of `curation.dedup.groups.VERIFIED` for the texts `nodes`, which have these sizes; None where none is."""
     if config.minhash is None or sizes.num_nominated == 0:
         return None, None
     shingles = config.minhash.shingles
-    nodes = nominated.where((F.col("keep_key") == F.col("best_key")) & (F.col("num_texts") > 1))
     rows: DataFrame | None = None
     giants: VerifiedGiants | None = None
     if sizes.num_components > sizes.num_giant_components:
@@ -202,7 +275,7 @@ def _verified(
         giants = verify_giants(members, documents, shingles, config, checkpoint)
         if giants.rows is not None:
             rows = giants.rows if rows is None else rows.unionByName(giants.rows)
-    return None if rows is None else checkpoint(rows, "verified"), giants
+    return rows, giants
 
 
 def _clusters(nominated: DataFrame, verified: DataFrame | None) -> DataFrame:
@@ -217,7 +290,8 @@ def _clusters(nominated: DataFrame, verified: DataFrame | None) -> DataFrame:
             F.lit(None).cast("double").alias("jaccard"),
         )
     else:
-        sized = verified.withColumn("size", F.count("*").over(Window.partitionBy("cluster_id")))
+        found = verified.where(F.col("representative").isNotNull())
+        sized = found.withColumn("size", F.count("*").over(Window.partitionBy("cluster_id")))
         joined = sized.where(F.col("size") > 1).select(
             F.col("doc_id").alias("node"),
             F.col("cluster_id").alias("joined_id"),
@@ -241,19 +315,20 @@ def _clusters(nominated: DataFrame, verified: DataFrame | None) -> DataFrame:
 def _stats(
     num_documents: int,
     clusters: DataFrame,
-    verified: DataFrame | None,
+    verification: _Verification,
     nominations: Nominations | None,
     sizes: _Sizes,
-    giants: VerifiedGiants | None,
 ) -> DedupStats:
+    is_dropped = F.col("doc_id") != F.col("representative")
     row = clusters.agg(
         F.countDistinct("cluster_id").alias("clusters"),
         F.count("*").alias("members"),
-        F.sum((F.col("doc_id") != F.col("representative")).cast("bigint")).alias("dropped"),
+        F.sum(is_dropped.cast("bigint")).alias("dropped"),
+        F.sum((is_dropped & (F.col("kind") == "url")).cast("bigint")).alias("by_url"),
     ).collect()[0]
     comparisons = pairs = 0
-    if verified is not None:
-        counted = verified.agg(F.sum("num_comparisons"), F.sum("num_verified")).collect()[0]
+    if verification.rows is not None:
+        counted = verification.rows.agg(F.sum("num_comparisons"), F.sum("num_verified")).collect()[0]
         comparisons, pairs = int(counted[0] or 0), int(counted[1] or 0)
     return DedupStats(
         num_documents=num_documents,
@@ -266,10 +341,11 @@ def _stats(
         num_components=sizes.num_components,
         num_nominated=sizes.num_nominated,
         num_giant_components=sizes.num_giant_components,
-        num_unverified=giants.num_unverified if giants else 0,
+        num_unverified=verification.num_unverified,
         num_comparisons=comparisons,
         num_verified_pairs=pairs,
         num_clusters=int(row["clusters"]),
         num_in_clusters=int(row["members"]),
         num_duplicates=int(row["dropped"] or 0),
+        num_url_duplicates=int(row["by_url"] or 0),
     )

@@ -7,6 +7,19 @@ from curation.dedup.minhash import MinHash
 
 
 @dataclass(frozen=True, kw_only=True)
+class SameUrl:
+    """Which addresses are one, beyond what `curation.dedup.same_url.normalized_urls` always takes for one.
+
+    Attributes:
+        drop_www: a host with and without a leading `www.` is one.
+        drop_tracking: parameters whose name begins with `utm_` do not count.
+    """
+
+    drop_www: bool = True
+    drop_tracking: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Dedup:
     """What counts as a duplicate, which one is kept, and the bounds on the work.
 
@@ -29,6 +42,8 @@ class Dedup:
         max_cluster_share: the same as a share of all documents, in (0, 1]; clusters of fewer than 100 never warn.
         max_source_loss: share of a source's documents, in (0, 1], above whose loss a warning is given; sources of fewer
             than 100 documents never warn.
+        same_url: of the documents of one scope with the same `url`, only the one that `keep` prefers is compared with
+            others, and the rest goes where it goes; None: addresses do not matter. Documents without one never match.
     """
 
     minhash: MinHash | None = field(default_factory=MinHash)
@@ -44,6 +59,7 @@ class Dedup:
     max_cluster_size: int = 10_000
     max_cluster_share: float = 0.05
     max_source_loss: float = 0.5
+    same_url: SameUrl | None = field(default=None, metadata={"added_later": True})
 
     def __post_init__(self) -> None:
         """Check the settings.

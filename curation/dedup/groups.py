@@ -52,7 +52,7 @@ class VerifyBatches:
     groups in any order become rows of `VERIFIED`; where no representative was found, all but the id is null.
 
     The rows of a partition are ordered here, because an engine may drop a sort that nothing in its plan asks for (Sail
-    does). The counts stand in the first row.
+    does). The counts of a group stand in its first row.
     """
 
     shingles: Shingles
@@ -82,7 +82,7 @@ class VerifyBatches:
         doc_ids = rows.column("doc_id").combine_chunks()
         known = pa.array(found.representative, mask=found.representative < 0)
         counts = np.zeros((2, len(texts)), np.int64)
-        counts[:, 0] = found.num_comparisons, found.num_verified
+        counts[:, starts] = found.counts.T
         cluster_ids = _least_ids(rows.column("least_id").combine_chunks(), found.cluster)
         columns = [
             doc_ids,

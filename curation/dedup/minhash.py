@@ -210,6 +210,43 @@ def sign_mersenne61(
             signature[p] = min(signature[p], affine_mersenne61(reduced, a[p], b[p]))
 
 
+@inlined
+def _band_key(signature: NDArray[np.uint64], band: int, rows: int) -> np.uint64:
+    """The key of one band: its number and its minima, mixed."""
+    key = np.uint64(band)
+    for row in range(rows):
+        key = mix64(key + signature[band * rows + row])
+    return key
+
+
+@kernel
+def _band_keys(signatures: NDArray[np.uint64], rows: int, keys: NDArray[np.uint64]) -> None:
+    for doc in range(keys.shape[0]):
+        for band in range(keys.shape[1]):
+            keys[doc, band] = _band_key(signatures[doc], band, rows)
+
+
+def band_keys(signatures: NDArray[np.uint64], settings: MinHash) -> NDArray[np.uint64]:
+    """The band keys, uint64[n, bands], that `sketch` makes beside these signatures, uint64[n, num_perm].
+
+    Raises:
+        ValueError: the signatures have another length than these settings make.
+    """
+    if signatures.ndim != 2 or signatures.shape[1] != settings.num_perm:
+        raise ValueError(f"expected signatures of {settings.num_perm} numbers, got an array {signatures.shape}")
+    keys = np.empty((len(signatures), settings.bands), np.uint64)
+    _band_keys(np.ascontiguousarray(signatures), settings.rows, keys)
+    return keys
+
+
+def key_lists(keys: NDArray[np.uint64], present: NDArray[np.bool_]) -> pa.ListArray:
+    """Band keys, uint64[n, bands], as list<int64>: one list per document, empty where it is not `present`."""
+    offsets = np.zeros(len(present) + 1, np.int32)
+    np.cumsum(present * keys.shape[1], out=offsets[1:])
+    values = keys if present.all() else keys[present]
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.reshape(-1).view(np.int64)))
+
+
 @kernel
 def _sketch(
     data: NDArray[np.uint8],
@@ -245,10 +282,7 @@ def _sketch(
         else:
             sign_affine64(shingles, count, a, b, signature)
         for band in range(keys.shape[1]):
-            key = np.uint64(band)
-            for row in range(rows):
-                key = mix64(key + signature[band * rows + row])
-            keys[doc, band] = key
+            keys[doc, band] = _band_key(signature, band, rows)
         if len(signatures) > 0:
             signatures[doc] = signature[: signatures.shape[1]]
 
@@ -276,12 +310,7 @@ class Sketches:
         documents, three for ten billion, and such a pair is then verified like any other, so that an accident costs a
         comparison and never a document. Keys of twice the width would double what is shuffled.
         """
-        present = self.num_shingles > 0
-        num_bands = self.keys.shape[1]
-        offsets = np.zeros(len(present) + 1, np.int32)
-        np.cumsum(present * num_bands, out=offsets[1:])
-        values = self.keys if present.all() else self.keys[present]
-        return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.reshape(-1).view(np.int64)))
+        return key_lists(self.keys, self.num_shingles > 0)
 
     def signatures_arrow(self) -> pa.ListArray:
         """The signatures as list<int64> (the same 64 bits, signed), null where a document has no shingles."""

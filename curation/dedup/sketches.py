@@ -13,7 +13,7 @@ from pyspark.sql.types import StructType
 from curation.dedup.config import Dedup
 from curation.dedup.exact import content_hashes, mix64
 from curation.dedup.keep import Keep, keep_keys
-from curation.dedup.minhash import MinHash, sketch
+from curation.dedup.minhash import MinHash, key_lists, sketch
 from curation.progress import advance
 from curation.text.batch import TextBatch
 from curation.text.blocks import hash_bytes
@@ -78,39 +78,52 @@ def _mix_scope(scope: NDArray[np.uint64], values: NDArray[np.uint64]) -> None:
 
 
 @dataclass(frozen=True)
-class _SketchBatches:
-    """Worker's side: batches of (doc_id, source, text[, scope_value], keep_<i>...) to batches of `schema`."""
+class Measured:
+    """What the texts of a batch are compared by, not yet bound to a scope.
 
-    minhash: MinHash | None
-    keep_signatures: bool
+    Attributes:
+        hashes: uint64[n, 2]; high and low half of the hash of the normalised text.
+        keys: uint64[n, bands]; band keys, None where there are none at all.
+        present: bool[n]; whether a text has band keys.
+        num_chars: int64[n].
+        num_bytes: int64[n].
+    """
+
+    hashes: NDArray[np.uint64]
+    keys: NDArray[np.uint64] | None
+    present: NDArray[np.bool_]
+    num_chars: NDArray[np.int64]
+    num_bytes: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Worker's side: binds what was measured to the scopes, and takes the criteria's values along.
+
+    Attributes:
+        scoped: whether batches have a `scope_value`.
+        criteria: those that come from documents; their values are `keep_<i>` of a batch.
+        schema: of the result.
+    """
+
     scoped: bool
     criteria: tuple[Keep, ...]
     schema: pa.Schema
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield self._sketch(batch)
-
-    def _sketch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        texts = TextBatch.from_arrow(batch.column("text"))
-        if self.minhash is None:
-            exact = content_hashes(texts)
-            hashes = np.stack([exact.high, exact.low], axis=1)
-            keys = pa.nulls(len(texts), pa.list_(pa.int64()))
-        else:
-            sketches = sketch(texts, self.minhash, with_signatures=self.keep_signatures)
-            hashes = sketches.hashes
-        scope = np.zeros(len(texts), np.uint64)
+    def __call__(self, batch: pa.RecordBatch, measured: Measured) -> pa.RecordBatch:
+        """Rows of `schema`. Changes the arrays of `measured` in place."""
+        scope = np.zeros(batch.num_rows, np.uint64)
         if self.scoped:
             scope = _scope_hashes(batch.column("scope_value"))
-            _mix_scope(scope, hashes)
-        if self.minhash is not None:
+            _mix_scope(scope, measured.hashes)
+        if measured.keys is None:
+            keys = pa.nulls(batch.num_rows, pa.list_(pa.int64()))
+        else:
             if self.scoped:
-                _mix_scope(scope, sketches.keys)
-            keys = sketches.keys_arrow()
-        signatures = [sketches.signatures_arrow()] if self.keep_signatures else []
+                _mix_scope(scope, measured.keys)
+            keys = key_lists(measured.keys, measured.present)
         values = [
-            pa.array(getattr(texts, criterion.on), pa.float64())
+            pa.array(getattr(measured, criterion.on), pa.float64())
             if criterion.on in _COMPUTED
             else batch.column(f"keep_{i}")
             for i, criterion in enumerate(self.criteria)
@@ -119,49 +132,92 @@ class _SketchBatches:
             batch.column("doc_id").cast(pa.string()),
             batch.column("source").cast(pa.string()),
             pa.array(scope.view(np.int64)),
-            pa.array(np.ascontiguousarray(hashes[:, 0]).view(np.int64)),
-            pa.array(np.ascontiguousarray(hashes[:, 1]).view(np.int64)),
-            pa.array(texts.num_bytes),
+            *halves(measured.hashes),
+            pa.array(measured.num_bytes),
             keys,
             *values,
-            *signatures,
         ]
-        advance(len(texts), int(texts.offsets[-1]))
         columns = [column.cast(field.type) for column, field in zip(columns, self.schema, strict=True)]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+
+def halves(hashes: NDArray[np.uint64]) -> tuple[pa.Array, pa.Array]:
+    """The columns `high` and `low`, int64, of hashes uint64[n, 2]."""
+    high, low = (np.ascontiguousarray(hashes[:, i]).view(np.int64) for i in (0, 1))
+    return pa.array(high), pa.array(low)
+
+
+@dataclass(frozen=True)
+class _SketchBatches:
+    """Worker's side: batches of (doc_id, source, text[, scope_value], keep_<i>...) to batches of `binding.schema`."""
+
+    minhash: MinHash | None
+    binding: Binding
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            texts = TextBatch.from_arrow(batch.column("text"))
+            rows = self.binding(batch, self._measured(texts))
+            advance(len(texts), int(texts.offsets[-1]))
+            yield rows
+
+    def _measured(self, texts: TextBatch) -> Measured:
+        if self.minhash is None:
+            exact = content_hashes(texts)
+            hashes = np.stack([exact.high, exact.low], axis=1)
+            return Measured(hashes, None, np.zeros(len(texts), np.bool_), texts.num_chars, texts.num_bytes)
+        made = sketch(texts, self.minhash)
+        return Measured(made.hashes, made.keys, made.num_shingles > 0, texts.num_chars, texts.num_bytes)
 
 
 def _from_documents(config: Dedup) -> tuple[Keep, ...]:
     return tuple(criterion for criterion in config.keep if not criterion.on.startswith("signals."))
 
 
+def columns_beside_text(config: Dedup) -> tuple[Column, ...]:
+    """Of documents: doc_id, source, and what the scope and the criteria of preference need, the text aside."""
+    columns = [F.col("doc_id"), F.col("source")]
+    if config.scope is not None:
+        columns.append(document_field(config.scope).cast("string").alias("scope_value"))
+    for i, criterion in enumerate(_from_documents(config)):
+        if criterion.on not in _COMPUTED:
+            columns.append(_value(criterion, document_field(criterion.on)).alias(f"keep_{i}"))
+    return tuple(columns)
+
+
+def binding_of(config: Dedup) -> Binding:
+    """What makes rows as `sketches` describes them."""
+    criteria = _from_documents(config)
+    schema = _FIXED
+    for i, criterion in enumerate(criteria):
+        schema = schema.append(pa.field(f"keep_{i}", _value_type(criterion)))
+    return Binding(config.scope is not None, criteria, schema)
+
+
 def sketches(documents: DataFrame, config: Dedup) -> DataFrame:
     """One row per document with a text: (doc_id, source, scope, high, low, num_bytes, keys, keep_0, ...).
 
     `high` and `low` are the hash of the normalised text, `keys` the band keys (both bound to the scope), `keep_<i>` the
-    values of the criteria that come from documents, in the order in which those stand in the configuration. Where the
-    configuration keeps signatures there is `signature` too: the one that `keys` were made from, before those were bound
-    to the scope; null where a text has no shingles.
+    values of the criteria that come from documents, in the order in which those stand in the configuration.
 
     Raises:
         ValueError: the configuration names a column that documents does not have.
     """
-    criteria = _from_documents(config)
-    wanted = [criterion.on for criterion in criteria if criterion.on not in _COMPUTED]
+    check_columns(documents, config)
+    binding = binding_of(config)
+    worker = _SketchBatches(config.minhash, binding)
+    rows = documents.where(F.col("text").isNotNull()).select(*columns_beside_text(config), "text")
+    return rows.mapInArrow(worker, ddl(binding.schema))
+
+
+def check_columns(documents: DataFrame, config: Dedup) -> None:
+    """Refuse a configuration that names a column that documents does not have.
+
+    Raises:
+        ValueError: it does.
+    """
+    wanted = [criterion.on for criterion in _from_documents(config) if criterion.on not in _COMPUTED]
     _check_columns(documents, [*wanted, *([config.scope] if config.scope else [])])
-    columns = [F.col("doc_id"), F.col("source"), F.col("text")]
-    if config.scope is not None:
-        columns.append(document_field(config.scope).cast("string").alias("scope_value"))
-    for i, criterion in enumerate(criteria):
-        if criterion.on not in _COMPUTED:
-            columns.append(_value(criterion, document_field(criterion.on)).alias(f"keep_{i}"))
-    schema = _FIXED
-    for i, criterion in enumerate(criteria):
-        schema = schema.append(pa.field(f"keep_{i}", _value_type(criterion)))
-    if config.keep_signatures:
-        schema = schema.append(pa.field("signature", pa.list_(pa.int64())))
-    worker = _SketchBatches(config.minhash, config.keep_signatures, config.scope is not None, criteria, schema)
-    return documents.where(F.col("text").isNotNull()).select(*columns).mapInArrow(worker, ddl(schema))
 
 
 def _check_columns(documents: DataFrame, names: list[str]) -> None:

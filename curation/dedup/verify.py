@@ -89,10 +89,9 @@ def _verify(
     representative: NDArray[np.int64],
     similarity: NDArray[np.float64],
     cluster: NDArray[np.int64],
-) -> tuple[int, int]:
-    """See `verify_groups`. Gives the number of comparisons and of those that reached the threshold."""
-    comparisons = 0
-    verified = 0
+    counts: NDArray[np.int64],
+) -> None:
+    """See `verify_groups`. `counts` of a group: comparisons, and those that reached the threshold."""
     for i in range(len(representative)):
         representative[i] = -1
         similarity[i] = np.nan
@@ -100,7 +99,7 @@ def _verify(
     for group in range(len(group_offsets) - 1):
         first, last = group_offsets[group], group_offsets[group + 1]
         known = num_leaders[group]
-        leaders = 0
+        leaders = comparisons = verified = 0
         for i in range(first, last if known < 0 else first + known):
             if representative[i] >= 0:
                 continue
@@ -127,7 +126,7 @@ def _verify(
             verified += reached
         for i in range(first, last):
             cluster[i] = find_root(cluster, i)
-    return comparisons, verified
+        counts[group, 0], counts[group, 1] = comparisons, verified
 
 
 @dataclass(frozen=True)
@@ -139,15 +138,18 @@ class VerifiedGroups:
             where the allowed number of representatives was used up without a match.
         similarity: float64[n]; exact Jaccard with the representative, at least the threshold; NaN where there is none.
         cluster: int64[n]; index of the first text of those connected by verified pairs.
-        num_comparisons: pairs looked at.
-        num_verified: pairs among them that reached the threshold.
+        counts: int64[g, 2]; of each group the pairs looked at, and those among them that reached the threshold.
     """
 
     representative: NDArray[np.int64]
     similarity: NDArray[np.float64]
     cluster: NDArray[np.int64]
-    num_comparisons: int
-    num_verified: int
+    counts: NDArray[np.int64]
+
+    @property
+    def num_comparisons(self) -> int:
+        """Pairs looked at in all groups."""
+        return int(self.counts[:, 0].sum())
 
 
 def verify_groups(
@@ -200,7 +202,8 @@ def verify_sets(
     """`verify_groups` of shingle sets."""
     n, num_groups = len(sets.offsets) - 1, len(group_offsets) - 1
     representative, similarity, cluster = np.empty(n, np.int64), np.empty(n, np.float64), np.empty(n, np.int64)
-    comparisons, verified = _verify(
+    counts = np.empty((num_groups, 2), np.int64)
+    _verify(
         sets.hashes,
         sets.offsets,
         group_offsets,
@@ -211,8 +214,9 @@ def verify_sets(
         representative,
         similarity,
         cluster,
+        counts,
     )
-    return VerifiedGroups(representative, similarity, cluster, int(comparisons), int(verified))
+    return VerifiedGroups(representative, similarity, cluster, counts)
 
 
 @kernel

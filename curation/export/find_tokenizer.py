@@ -81,24 +81,67 @@ def _said(files: list[Path]) -> dict[str, str]:
 
 
 def _from_hub(name: str) -> tuple[bytes, dict[str, str]]:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+    repository, _, revision = name.partition("@")
+    path = _fetched(repository, _FILE, revision, name)
+    if path is None:
+        raise ExportError(
+            f"no tokenizer {name}: {repository} on the hub holds no {_FILE}, which a fast tokenizer has; "
+            "AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER) of transformers writes it: give that folder"
+        )
+    commit = path.parent.name  # what stands beside it is of the same revision, whatever happens meanwhile
+    beside = [_fetched(repository, other, commit, name) for other in _BESIDE]
+    return _bytes_of(path), _said([other for other in beside if other is not None])
+
+
+def _fetched(repository: str, file: str, revision: str, name: str) -> Path | None:
+    """A file from the hub, or from the cache of what was fetched before; None where the repository has no such file."""
+    from huggingface_hub import errors, hf_hub_download
     from huggingface_hub.utils import logging
 
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it tells each of its retries; the error below says all
-    repository, _, revision = name.partition("@")
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it tells each of its retries; an error below says all
     try:
-        path = Path(hf_hub_download(repository, _FILE, revision=revision or None))
-    except (HfHubHTTPError, EntryNotFoundError, HFValidationError, OSError, ValueError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return Path(hf_hub_download(repository, file, revision=revision or None))
+    except errors.LocalEntryNotFoundError as error:
+        if _known_to_be_none(repository, file, revision):
+            return None
         raise ExportError(
-            f"no tokenizer {name}: there is no such file or folder here, and the hub gave no {_FILE} of that name "
-            f"({first})"
+            f"no tokenizer {name}: there is no such file or folder here, and the hub cannot be asked for {file} "
+            f"({_first_line(error.__cause__ or error)}): go online, or give a {_FILE} or the folder that holds it"
         ) from error
-    beside = []
-    for other in _BESIDE:
-        try:
-            beside.append(Path(hf_hub_download(repository, other, revision=revision or None)))
-        except (HfHubHTTPError, EntryNotFoundError, OSError):
-            continue  # many have one of the two only; what they say can be said with --eos
-    return _bytes_of(path), _said(beside)
+    except errors.RemoteEntryNotFoundError:
+        return None
+    except errors.RevisionNotFoundError as error:
+        raise ExportError(
+            f"no tokenizer {name}: {repository} on the hub has no revision {revision!r}; give a branch, a tag or a "
+            "commit behind the @, or leave it out"
+        ) from error
+    except errors.GatedRepoError as error:
+        raise ExportError(
+            f"the hub gives {repository} only to those who have accepted its terms: accept them on its page, and log "
+            "in with `hf auth login` or set HF_TOKEN"
+        ) from error
+    except errors.HFValidationError as error:
+        raise ExportError(
+            f"no tokenizer {name}: there is no such file or folder here, and nothing on the hub can have that name "
+            f"({_first_line(error)})"
+        ) from error
+    except errors.HfHubHTTPError as error:
+        if not isinstance(error, errors.RepositoryNotFoundError) and error.response.status_code != 401:
+            raise ExportError(f"the hub does not give {file} of {repository}: {_first_line(error)}") from error
+        raise ExportError(
+            f"no tokenizer {name}: there is no such file or folder here, and the hub has no {repository} or keeps it "
+            "private: check the name; if it is private, log in with `hf auth login` or set HF_TOKEN"
+        ) from error
+    except OSError as error:
+        raise ExportError(f"{file} of {repository} could not be fetched from the hub: {_first_line(error)}") from error
+
+
+def _known_to_be_none(repository: str, file: str, revision: str) -> bool:
+    """Whether the hub has said before that this revision has no such file."""
+    from huggingface_hub import _CACHED_NO_EXIST, try_to_load_from_cache
+
+    return try_to_load_from_cache(repository, file, revision=revision or None) is _CACHED_NO_EXIST
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -12,6 +12,8 @@ from curation.export.shard import EVAL, TRAIN, folder_of
 NAME = "manifest.json"
 TOKENIZER = "tokenizer.json"
 REPORT = "report.html"
+CONVERSATIONS = "conversations.parquet"
+CHAT_TEMPLATE = "chat_template.jinja"
 FORMAT, VERSION = "winnow-shards", 1
 
 COUNTS = (
@@ -29,6 +31,9 @@ COUNTS = (
 )
 """What is counted of an export, of a domain's part and of a shard."""
 
+SUPERVISED = "num_supervised_tokens"
+"""What is counted besides where tokens have loss weights: those above 0."""
+
 _SHARD = ("num_rows", "num_tokens", "num_padding", "num_documents", "num_bytes", "sha256", "xxh3")
 _MOST_NAMED = 100
 
@@ -43,6 +48,8 @@ def added(counts: Iterable[Counts]) -> dict[str, Any]:
     for one in counts:
         for name in COUNTS:
             total[name] += one.get(name, 0)
+        if SUPERVISED in one:
+            total[SUPERVISED] = total.get(SUPERVISED, 0) + one[SUPERVISED]
         found = one.get("length_histogram", [])
         histogram += [0] * (len(found) - len(histogram))
         for place, number in enumerate(found):
@@ -89,7 +96,7 @@ def manifest_of(written: Mapping[str, Counts], domains: Iterable[str], head: Map
         **head,
         "format": FORMAT,
         "version": VERSION,
-        "counts": {name: total[name] for name in COUNTS},
+        "counts": {name: total[name] for name in (*COUNTS, SUPERVISED) if name in total},
         "failed": dict(sorted(failed.items())[:_MOST_NAMED]),
         "domains": described,
         "shards": listed,

@@ -22,7 +22,7 @@ FORMAT = {"winnow.format": "tokens", "winnow.version": "1"}
 TRAIN, EVAL = "train", "eval"
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_TAKEN = {"manifest.json", "tokenizer.json", "report.html"}
+_TAKEN = {"manifest.json", "tokenizer.json", "report.html", "conversations.parquet", "chat_template.jinja"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,7 @@ class RowFormat:
         bos: id of the token before every document, None for none.
         pad: id of the token that fills rows.
         vocab_size: one more than the largest id.
+        loss_weights: whether each token has a weight in the loss.
     """
 
     row_length: int
@@ -46,6 +47,7 @@ class RowFormat:
     bos: int | None
     pad: int
     vocab_size: int
+    loss_weights: bool = False
 
     @property
     def num_special(self) -> int:
@@ -56,6 +58,7 @@ class RowFormat:
     def schema(self) -> pa.Schema:
         """Columns of a shard."""
         kind = pa.uint16() if self.token_dtype == "uint16" else pa.uint32()
+        weights = pa.field("loss_weights", pa.list_(pa.float16(), self.row_length), nullable=False)
         return pa.schema(
             [
                 pa.field("tokens", pa.list_(kind, self.row_length), nullable=False),
@@ -64,6 +67,7 @@ class RowFormat:
                 pa.field("doc_ids", pa.list_(pa.string())),
                 pa.field("offsets", pa.list_(pa.int32())),
                 pa.field("repeats", pa.list_(pa.int16())),
+                *([weights] if self.loss_weights else []),
             ],
             metadata=FORMAT,
         )
@@ -81,6 +85,7 @@ class Copies:
         repeats: int64[n]; number of the copy, from 0.
         sources: strings; the documents' sources.
         num_bytes: int64[n]; UTF-8 bytes of the texts.
+        loss_weights: float16, one for each of `tokens`; None where the format has none.
     """
 
     tokens: NDArray[Any]
@@ -90,6 +95,7 @@ class Copies:
     repeats: NDArray[np.int64]
     sources: pa.Array
     num_bytes: NDArray[np.int64]
+    loss_weights: NDArray[np.float16] | None = None
 
 
 def folder_of(domain: str) -> str:
@@ -169,7 +175,7 @@ def _columns(tokens: NDArray[Any], copies: Copies, packed: Packed, rows: RowForm
     def lists(values: pa.Array) -> pa.Array:
         return pa.ListArray.from_arrays(bounds, values)
 
-    return [
+    columns = [
         pa.FixedSizeListArray.from_arrays(pa.array(tokens.reshape(-1)), rows.row_length),
         pa.array(num_tokens.astype(np.int32)),
         lists(pa.array(starts.astype(np.int32))),
@@ -177,6 +183,11 @@ def _columns(tokens: NDArray[Any], copies: Copies, packed: Packed, rows: RowForm
         lists(pa.array(packed.offset.astype(np.int32))),
         lists(pa.array(copies.repeats[packed.document].astype(np.int16))),
     ]
+    if copies.loss_weights is not None:
+        bits = copies.loss_weights.view(np.uint16)  # as bits, which Numba knows; padding has the weight 0
+        weights = fill(bits, copies.starts, packed, rows.row_length, 0).reshape(-1).view(np.float16)
+        columns.append(pa.FixedSizeListArray.from_arrays(pa.array(weights), rows.row_length))
+    return columns
 
 
 def counts_of(copies: Copies, packed: Packed, rows: RowFormat) -> dict[str, Any]:
@@ -184,11 +195,12 @@ def counts_of(copies: Copies, packed: Packed, rows: RowFormat) -> dict[str, Any]
 
     `num_documents` counts each document once (its copy number 0), `num_repeats` every copy. `length_histogram[i]`
     counts copies of 2**i to 2**(i + 1) - 1 tokens. `sources` says how many documents and tokens each source has.
+    `num_supervised_tokens`, where there are loss weights, counts those above 0.
     """
     num_tokens = int(copies.lengths.sum())
     cuts = np.bincount(packed.document, minlength=len(copies.lengths)) - (copies.lengths > 0)
     buckets = np.frexp(copies.lengths.astype(np.float64))[1] - 1
-    return {
+    found = {
         "num_documents": int((copies.repeats == 0).sum()),
         "num_repeats": len(copies.lengths),
         "num_tokens": num_tokens,
@@ -201,6 +213,11 @@ def counts_of(copies: Copies, packed: Packed, rows: RowFormat) -> dict[str, Any]
         "length_histogram": np.bincount(buckets).tolist(),
         "sources": _sources(copies),
     }
+    if copies.loss_weights is not None:
+        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(copies.loss_weights > 0)])
+        supervised = before[copies.starts + copies.lengths] - before[copies.starts]
+        found["num_supervised_tokens"] = int(supervised.sum())
+    return found
 
 
 def _sources(copies: Copies) -> dict[str, dict[str, int]]:

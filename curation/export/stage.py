@@ -4,38 +4,20 @@ A shard's bytes are a pure function of the tables and the settings: rows come in
 worker, and are sorted by a hash before they are packed. So a task that runs twice writes the same file twice.
 """
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-import zstandard
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from curation.export.draws import copies_hashes, held_out, repeats_of
 from curation.export.settings import NO_DOMAIN, ONE_DOMAIN, Export
-from curation.export.shard import (
-    EVAL,
-    TRAIN,
-    Copies,
-    RowFormat,
-    as_json,
-    shard_file,
-    shard_path,
-    sorted_places,
-    surrounded,
-)
-from curation.export.storage import Storage
-from curation.export.tokenizer import ExportTokenizer, opened_once
-from curation.progress import advance
+from curation.export.shard_plan import ShardPlan
+from curation.export.writer import TOKENIZED, WRITTEN, ShardWriter
 
 _PLACED = pa.schema(
     [
@@ -48,45 +30,6 @@ _PLACED = pa.schema(
     ]
 )
 _ASSIGNED = pa.schema([("doc_id", pa.string()), ("shard", pa.int32()), ("repeat", pa.int32()), ("source", pa.string())])
-_WRITTEN = pa.schema([("path", pa.string()), ("counts", pa.string())])
-
-_MOST_NAMED = 100
-"""Documents that could not be tokenized and are named, per shard."""
-
-Split = tuple[str, bool]
-"""A domain, and whether its held-out part is meant."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShardPlan:
-    """How many shards each domain and split has; all shards are numbered through.
-
-    Attributes:
-        counts: number of shards by (domain, held out).
-    """
-
-    counts: Mapping[Split, int]
-    firsts: Mapping[Split, int] = field(init=False)
-
-    def __post_init__(self) -> None:
-        firsts, total = {}, 0
-        for split, count in sorted(self.counts.items()):
-            firsts[split] = total
-            total += count
-        object.__setattr__(self, "firsts", firsts)
-
-    @property
-    def num_shards(self) -> int:
-        """Number of all shards."""
-        return sum(self.counts.values())
-
-    def paths(self) -> list[str]:
-        """The path of each shard, by its number."""
-        return [
-            shard_path(domain, EVAL if is_eval else TRAIN, number)
-            for (domain, is_eval), count in sorted(self.counts.items())
-            for number in range(count)
-        ]
 
 
 def kept_documents(
@@ -199,140 +142,34 @@ def _assign(batch: pa.RecordBatch, settings: Export, plan: ShardPlan, first: int
     return pa.RecordBatch.from_arrays(columns, schema=_ASSIGNED).filter(wanted)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShardWriter:
-    """Writes the shards of a partition; sent to the workers.
-
-    Attributes:
-        settings: the export's settings.
-        rows: what rows look like.
-        plan: the number of shards.
-        storage: where they are written.
-        tokenizer: the tokenizer's file, compressed, with its name and tokens.
-        in_parallel: whether the library may use all cores for one batch (where all tasks share a process), or one core
-            (where there is a process for each core).
-    """
-
-    settings: Export
-    rows: RowFormat
-    plan: ShardPlan
-    storage: Storage
-    tokenizer: tuple[bytes, str, str, str | None, str | None]
-    in_parallel: bool
-
-    @classmethod
-    def of(cls, tokenizer: ExportTokenizer, **settings: Any) -> "ShardWriter":
-        """A writer with that tokenizer."""
-        packed = zstandard.compress(tokenizer.content)
-        return cls(tokenizer=(packed, tokenizer.name, tokenizer.eos, tokenizer.bos, tokenizer.pad), **settings)
-
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Rows of shard, repeat, doc_id, source, text to rows of path, counts: one per shard, which is written then."""
-        if not self.in_parallel:
-            os.environ["TOKENIZERS_PARALLELISM"] = "false"
-        content, name, eos, bos, pad = self.tokenizer
-        opened = opened_once(zstandard.decompress(content), name, eos, bos, pad)
-        gathered = Gathered(self.rows)
-        for batch in batches:
-            gathered.add(batch, opened)
-        paths = self.plan.paths()
-        for shard, copies, lost in gathered.shards(self.settings.seed):
-            if len(copies.lengths):
-                made, counts = shard_file(copies, self.rows)
-                self.storage.write(paths[shard], made)
-            else:
-                counts = {}
-            row = [pa.array([paths[shard]]), pa.array([as_json(counts | lost)])]
-            yield pa.RecordBatch.from_arrays(row, schema=_WRITTEN)
-
-
-class Gathered:
-    """Copies of documents as they come in, tokenized at once: of a text only its tokens are kept."""
-
-    def __init__(self, rows: RowFormat) -> None:
-        self._rows = rows
-        self._tables: list[pa.Table] = []
-        self._tokens: list[NDArray[Any]] = []
-        self._failed: dict[tuple[int, str], str] = {}
-
-    def add(self, batch: pa.RecordBatch, tokenizer: ExportTokenizer) -> None:
-        """Tokenize a batch of shard, repeat, doc_id, source, text."""
-        texts = batch.column("text")
-        sizes = pc.binary_length(texts).cast(pa.int64())
-        encoded = tokenizer.encode(texts)
-        tokens = surrounded(encoded.ids, encoded.lengths, self._rows)
-        lengths = np.where(encoded.lengths > 0, encoded.lengths + self._rows.num_special, 0)
-        doc_ids = batch.column("doc_id").cast(pa.string())
-        shards = batch.column("shard").cast(pa.int32())
-        for place, said in encoded.failed.items():
-            self._failed[shards[place].as_py(), doc_ids[place].as_py()] = said
-        columns = {
-            "shard": shards,
-            "repeat": batch.column("repeat").cast(pa.int32()),
-            "doc_id": doc_ids,
-            "source": batch.column("source").cast(pa.string()),
-            "num_bytes": sizes,
-            "length": lengths,
-        }
-        self._tables.append(pa.table(columns))
-        self._tokens.append(tokens)
-        advance(batch.num_rows, pc.sum(sizes).as_py() or 0)
-
-    def shards(self, seed: int) -> Iterator[tuple[int, Copies, dict[str, Any]]]:
-        """Each shard that has a document: its number, its documents in order, and what could not become tokens."""
-        if not self._tables:
-            return
-        table = pa.concat_tables(self._tables).combine_chunks()
-        tokens = np.concatenate(self._tokens)
-        self._tables, self._tokens = [], []
-        lengths = table["length"].to_numpy()
-        starts = np.cumsum(lengths) - lengths
-        doc_ids, repeats = table["doc_id"].combine_chunks(), table["repeat"].to_numpy().astype(np.int64)
-        keys = pa.array(copies_hashes(doc_ids, repeats, seed, "order"))
-        order = sorted_places(table["shard"], keys, table["doc_id"], table["repeat"])
-        shards = table["shard"].to_numpy()[order]
-        bounds = np.flatnonzero(np.diff(shards, prepend=-1, append=-1))
-        for first, end in pairwise(bounds.tolist()):
-            places, shard = order[first:end], int(shards[first])
-            full = places[lengths[places] > 0]
-            chosen = table.take(pa.array(full))
-            copies = Copies(
-                tokens=tokens,
-                starts=starts[full],
-                lengths=lengths[full],
-                doc_ids=chosen["doc_id"].combine_chunks(),
-                repeats=repeats[full],
-                sources=chosen["source"].combine_chunks(),
-                num_bytes=chosen["num_bytes"].to_numpy(),
-            )
-            yield shard, copies, self._lost(shard, doc_ids.take(pa.array(places[lengths[places] == 0])))
-
-    def _lost(self, shard: int, doc_ids: pa.Array) -> dict[str, Any]:
-        """Copies without tokens: of empty texts, and of texts that the library could not tokenize, by name."""
-        ids = doc_ids.to_pylist()
-        failed = [doc_id for doc_id in ids if (shard, doc_id) in self._failed]
-        named = sorted(set(failed))[:_MOST_NAMED]
-        return {
-            "num_empty": len(ids) - len(failed),
-            "num_failed": len(failed),
-            "failed": {doc_id: self._failed[shard, doc_id][:200] for doc_id in named},
-        }
-
-
-def written(writer: ShardWriter, texts: DataFrame, num_partitions: int) -> Callable[[DataFrame], DataFrame]:
+def written(
+    writer: ShardWriter, texts: DataFrame, num_partitions: int, num_text_partitions: int
+) -> Callable[[DataFrame], DataFrame]:
     """A stage: what `assigned` gives to one row (path, counts) per shard; the shards are written.
+
+    Where all tasks share a process, the library tokenizes with all cores inside the tasks that write. Else texts become
+    tokens where they lie, evenly, and only tokens travel to the tasks that write: there may be as few of these as
+    shards, and of very unlike size.
 
     Args:
         writer: what writes them.
         texts: doc_id and text.
         num_partitions: tasks that the shards are shared out to.
+        num_text_partitions: tasks that texts are shared out to where they become tokens first. Said, because Spark
+            would join what is small into fewer tasks than there are cores, of very unlike length.
     """
 
     def per_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return writer(batches)
+        return writer.write(writer.tokenize(batches))
 
     def stage(copies: DataFrame) -> DataFrame:
-        rows = texts.join(copies, "doc_id").select("shard", "repeat", "doc_id", "source", "text")
-        return rows.repartition(num_partitions, "shard").mapInArrow(per_partition, from_arrow_schema(_WRITTEN))
+        columns = ("shard", "repeat", "doc_id", "source", "text")
+        if writer.in_parallel:
+            rows = texts.join(copies, "doc_id").select(*columns)
+            return rows.repartition(num_partitions, "shard").mapInArrow(per_partition, from_arrow_schema(WRITTEN))
+        shared, assigned_to = (one.repartition(num_text_partitions, "doc_id") for one in (texts, copies))
+        rows = shared.join(assigned_to, "doc_id").select(*columns)
+        tokens = rows.mapInArrow(writer.tokenize, from_arrow_schema(TOKENIZED))
+        return tokens.repartition(num_partitions, "shard").mapInArrow(writer.write, from_arrow_schema(WRITTEN))
 
     return stage

@@ -17,6 +17,7 @@ from curation.export.settings import ExportError
 TEMPORARY = ".tmp-"
 """What the name of a file that is being written begins with; its final name follows, then the writer's own mark."""
 
+_KINDS = ("file://", "s3://", "gs://", "abfs://", "hdfs://")
 _OBJECT_STORES = ("s3", "gcs", "abfs")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -54,8 +55,11 @@ class Storage:
             return pafs.LocalFileSystem(), self.location
         try:
             filesystem, inside = pafs.FileSystem.from_uri(self.location)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise ExportError(f"{self.location} cannot be reached: {error}") from error
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]  # without a page of places it looked in
+            raise ExportError(
+                f"{self.location} cannot be reached: {reason}. Give a folder, or a URI of {', '.join(_KINDS)}"
+            ) from error
         return filesystem, inside.rstrip("/")
 
     def write(self, name: str, content: bytes | pa.Buffer) -> None:
@@ -117,8 +121,8 @@ class Storage:
         try:
             if filesystem.get_file_info(f"{base}/{name}").type == pafs.FileType.NotFound:
                 return None
-            with filesystem.open_input_stream(f"{base}/{name}") as stream:
-                return bytes(stream.read())
+            with filesystem.open_input_file(f"{base}/{name}") as file:  # a stream asks a store once for each 16 kB
+                return bytes(file.readall())
         except OSError as error:
             raise ExportError(f"{self.location}/{name} cannot be read: {error.strerror or error}") from error
 

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 
 from curation.export.settings import ExportError, ExportSettingsError
 
-_CHUNK_BYTES = 2 << 20
+_CHUNK_BYTES = 1 << 20
 """Text that the library is given at once: what it builds on the way takes a hundred times the room of the ids."""
 
 _USUAL_EOS = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|eos|>", "<｜end▁of▁sentence｜>", "[EOS]")

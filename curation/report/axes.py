@@ -81,6 +81,22 @@ def plain(number: float) -> str:
     return f"{number:.3g}"
 
 
+def duration(seconds: float) -> str:
+    """A length of time for people: `2.5 s`, `42 s`, `3 min 20 s`, `2 h 05 min`, `3 d 04 h`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24:02d} h"
+
+
 def in_words(rule: Rule) -> str:
     """What a rule keeps, without the name of the measurement: `≥ 50 and ≤ 100,000`."""
     if rule.one_of is not None:

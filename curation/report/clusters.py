@@ -82,7 +82,7 @@ def _similarities(clusters: DataFrame, threshold: float) -> tuple[dict[str, int]
     counts = [0] * _SIMILARITY_BARS
     for row in clusters.groupBy("kind", is_copy.alias("copy"), bar.alias("bar")).count().collect():
         kinds[row["kind"]] = kinds.get(row["kind"], 0) + int(row["count"])
-        if row["copy"] and row["kind"] != "exact":
+        if row["copy"] and row["kind"] == "minhash":
             counts[row["bar"]] += int(row["count"])
     return dict(sorted(kinds.items())), _bins(edges, counts) if any(counts) and threshold < 1 else ()
 

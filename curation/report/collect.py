@@ -1,37 +1,19 @@
-"""What the tables say, by aggregates in the engine: groups, reasons and how they overlap. Reads no text."""
+"""What the tables say, by aggregates in the engine: reasons and how they overlap. Reads no text."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, Row, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from curation.decide import NOT_REPRESENTATIVE, without_sampling
+from curation.decide import NOT_REPRESENTATIVE
 from curation.recipe import Recipe
 from curation.report.axes import in_words
-from curation.report.findings import Group, Reason, ReasonKind
+from curation.report.findings import Reason, ReasonKind
 from curation.sampling.config import NOT_DRAWN, NOT_RATED
 
-_MOST_GROUPS = 200
 _MOST_OVERLAPPING = 16
-
-
-@dataclass(frozen=True)
-class Breakdown:
-    """Documents by source and language.
-
-    Attributes:
-        total: all documents.
-        sources: the sources with most documents.
-        other_sources: how many more there are, and their documents.
-        languages: the languages with most documents, empty where the recipe measures none.
-    """
-
-    total: Group
-    sources: tuple[Group, ...]
-    other_sources: tuple[int, int]
-    languages: tuple[Group, ...]
 
 
 @dataclass(frozen=True)
@@ -55,75 +37,6 @@ def language_column(recipe: Recipe) -> str | None:
                 if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
                     return f"{signal.name}.{field.name}"
     return None
-
-
-def after_rules() -> Column:
-    """Whether no rule drops a document, whatever deduplication and sampling say."""
-    return F.size(F.array_remove(without_sampling(), NOT_REPRESENTATIVE)) == 0
-
-
-def breakdown(decisions: DataFrame, signals: DataFrame, documents: DataFrame, language: str | None) -> Breakdown:
-    """Documents left after each step: in all, by source, and by language where one is measured."""
-    spoken = F.lit(None).cast("string") if language is None else F.col(language)
-    facts = (
-        decisions.select(
-            "doc_id", "kept", after_rules().alias("ruled"), (F.size(without_sampling()) == 0).alias("passed")
-        )
-        .join(signals.select("doc_id", "num_bytes", spoken.alias("language")), "doc_id")
-        .join(documents.select("doc_id", "source"), "doc_id")
-    )
-    nothing = F.lit(None).cast("string")
-    views = [("all", nothing), ("source", F.col("source")), *([("language", F.col("language"))] if language else [])]
-    ways = [F.struct(F.lit(kind).alias("kind"), name.alias("name")) for kind, name in views]
-    grouped = (
-        facts.select("kept", "ruled", "passed", "num_bytes", F.explode(F.array(*ways)).alias("way"))
-        .groupBy(F.col("way.kind").alias("kind"), F.col("way.name").alias("name"))
-        .agg(
-            F.count("*").alias("documents"),
-            F.sum("num_bytes").alias("num_bytes"),
-            _number_of("ruled"),
-            _number_of("passed"),
-            _number_of("kept"),
-            F.sum(F.when(F.col("kept"), F.col("num_bytes")).otherwise(0)).alias("kept_bytes"),
-        )
-    )
-    ranked = Window.partitionBy("kind").orderBy(F.desc("documents"), "name")
-    same = Window.partitionBy("kind")
-    rows = (
-        grouped.withColumn("rank", F.row_number().over(ranked))
-        .withColumn("groups", F.count("*").over(same))
-        .where(F.col("rank") <= _MOST_GROUPS)
-        .orderBy("kind", "rank")
-        .collect()
-    )
-    by_kind = {
-        kind: tuple(_group(row) for row in rows if row["kind"] == kind) for kind in ("all", "source", "language")
-    }
-    total = by_kind["all"][0] if by_kind["all"] else Group(name=None)
-    sources = by_kind["source"]
-    num_sources = max((int(row["groups"]) for row in rows if row["kind"] == "source"), default=0)
-    others = num_sources - len(sources), total.documents - sum(source.documents for source in sources)
-    return Breakdown(total, sources, others, by_kind["language"])
-
-
-def _number_of(flag: str) -> Column:
-    return F.sum(F.when(F.col(flag), 1).otherwise(0)).alias(flag)
-
-
-def _group(row: Row) -> Group:
-    def number(name: str) -> int:
-        return int(row[name] or 0)
-
-    name = row["name"]
-    return Group(
-        name=None if name is None else str(name),
-        documents=number("documents"),
-        num_bytes=number("num_bytes"),
-        after_rules=number("ruled"),
-        after_dedup=number("passed"),
-        kept=number("kept"),
-        kept_bytes=number("kept_bytes"),
-    )
 
 
 def effects(decisions: DataFrame, documents: DataFrame, recipe: Recipe, sources: Sequence[str]) -> Effects:

@@ -85,7 +85,7 @@ def with_texts(
     """The examples, and the largest clusters, with how their texts begin: the only place where a report reads text."""
     largest = found.largest if found is not None else ()
     chosen = {one.excerpt.doc_id for few in examples.values() for one in few}
-    texts = _excerpts(documents, sorted(chosen | {cluster.representative.doc_id for cluster in largest}))
+    texts = excerpts(documents, sorted(chosen | {cluster.representative.doc_id for cluster in largest}))
     read = {
         reason: tuple(dataclasses.replace(one, excerpt=texts.get(one.excerpt.doc_id, one.excerpt)) for one in few)
         for reason, few in examples.items()
@@ -99,7 +99,8 @@ def with_texts(
     return read, dataclasses.replace(found, largest=clusters)
 
 
-def _excerpts(documents: DataFrame, doc_ids: Sequence[str]) -> dict[str, Excerpt]:
+def excerpts(documents: DataFrame, doc_ids: Sequence[str]) -> dict[str, Excerpt]:
+    """How documents begin, by doc_id."""
     if not doc_ids:
         return {}
     cut = [F.substring(name, 1, _NAME_CHARS).alias(name) for name in ("record_id", "source", "url")]
@@ -126,14 +127,15 @@ def _measured(signals: DataFrame, rules: Sequence[Rule], doc_ids: Sequence[str])
     cells = [F.col(name).alias(f"c{number}") for number, name in enumerate(columns)]
     rows = signals.where(F.col("doc_id").isin(list(doc_ids))).select("doc_id", *cells).collect()
     return {
-        (row["doc_id"], name): _in_words(row[f"c{number}"])
+        (row["doc_id"], name): in_words(row[f"c{number}"])
         for row in rows
         for number, name in enumerate(columns)
         if row[f"c{number}"] is not None
     }
 
 
-def _in_words(value: object) -> str:
+def in_words(value: object) -> str:
+    """A measurement for people."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
@@ -141,12 +143,12 @@ def _in_words(value: object) -> str:
     return str(value)[:_NAME_CHARS]
 
 
-def _standing_for(clusters: DataFrame | None, doc_ids: Sequence[str]) -> dict[str, tuple[str, float]]:
+def _standing_for(clusters: DataFrame | None, doc_ids: Sequence[str]) -> dict[str, tuple[str, float | None]]:
     """doc_id -> (representative, similarity)."""
     if clusters is None or not doc_ids:
         return {}
     rows = clusters.where(F.col("doc_id").isin(list(doc_ids))).select("doc_id", "representative", "similarity")
-    return {row["doc_id"]: (row["representative"], float(row["similarity"])) for row in rows.collect()}
+    return {row["doc_id"]: (row["representative"], row["similarity"]) for row in rows.collect()}
 
 
 def quarantined(quarantine: DataFrame) -> tuple[Quarantined, ...]:

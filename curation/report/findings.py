@@ -5,50 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from curation.report.groups import Group, KeepRates
+
 ReasonKind = Literal["rule", "dedup", "sampling", "other"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """Documents of one source or language, and how many are left after each step.
-
-    Attributes:
-        name: the source or language; None where a document has none.
-        documents: all of them.
-        num_bytes: bytes of their texts.
-        after_rules: those that no rule drops.
-        after_dedup: those of `after_rules` that are no duplicate of a document that stays.
-        kept: those of `after_dedup` that were drawn; the corpus.
-        kept_bytes: bytes of their texts.
-    """
-
-    name: str | None
-    documents: int = 0
-    num_bytes: int = 0
-    after_rules: int = 0
-    after_dedup: int = 0
-    kept: int = 0
-    kept_bytes: int = 0
-
-    @property
-    def by_rules(self) -> int:
-        """Documents that rules drop."""
-        return self.documents - self.after_rules
-
-    @property
-    def by_dedup(self) -> int:
-        """Documents that no rule drops and that are duplicates."""
-        return self.after_rules - self.after_dedup
-
-    @property
-    def by_sampling(self) -> int:
-        """Documents that passed everything and were not drawn."""
-        return self.after_dedup - self.kept
-
-    @property
-    def lost(self) -> float:
-        """Share that rules and deduplication drop, in [0, 1]; sampling is a choice and not counted."""
-        return 1 - self.after_dedup / self.documents if self.documents else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +129,67 @@ class Example:
     value: str | None = None
     representative: str | None = None
     similarity: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disputed:
+    """A document that one dialect keeps and another drops.
+
+    Attributes:
+        excerpt: how it begins.
+        reasons: why it is dropped.
+        values: what the one that drops it measured, in words, by reason.
+    """
+
+    excerpt: Excerpt
+    reasons: tuple[str, ...]
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneWay:
+    """Documents that dialect `keeps` keeps and dialect `drops` drops.
+
+    Attributes:
+        keeps: the dialect that keeps them.
+        drops: the dialect that drops them.
+        documents: how many they are.
+        reasons: why they are dropped: (reason, documents), the most frequent first.
+        examples: a few of them, those with the smallest doc_ids.
+    """
+
+    keeps: str
+    drops: str
+    documents: int
+    reasons: tuple[tuple[str, int], ...] = ()
+    examples: tuple[Disputed, ...] = ()
+
+    @property
+    def said(self) -> str:
+        """In one sentence."""
+        why = ", ".join(f"{name} {count:,}" for name, count in self.reasons[:4])
+        more = f" and {len(self.reasons) - 4} more" if len(self.reasons) > 4 else ""
+        some = f"{self.documents:,} document is" if self.documents == 1 else f"{self.documents:,} documents are"
+        return f"{some} kept by {self.keeps} and dropped by {self.drops}, because of {why}{more}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One family of rules in all its dialects.
+
+    Attributes:
+        family: its name, `gopher` for instance.
+        yours: the dialect that the recipe uses, with which the others are compared.
+        documents: how many were judged.
+        kept: documents that each dialect keeps, `yours` first.
+        ways: both ways for each of the other dialects, where they differ.
+    """
+
+    family: str
+    yours: str
+    documents: int
+    kept: Mapping[str, int]
+    ways: tuple[OneWay, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,6 +324,7 @@ class Findings:
         sources: the sources with most documents.
         other_sources: sources that are not in `sources`, and their documents.
         languages: the languages with most documents; empty where none is measured.
+        rates: who is dropped, by each property that was asked for, sources and languages among them.
         reasons: in the recipe's order.
         overlap: (reason, reason) -> documents that have both; the first stands first in `reasons`.
         by_source: (source, reason) -> documents, for sources in `sources`.
@@ -316,6 +337,7 @@ class Findings:
         versions: the tables that were read.
         files: (files read, records in them), None where it is not known.
         budget: (asked, drawn) by domain, where the recipe samples.
+        dialects: whom other implementations of the rules would keep or drop; empty where they were not compared.
     """
 
     title: str
@@ -327,6 +349,7 @@ class Findings:
     sources: tuple[Group, ...] = ()
     other_sources: tuple[int, int] = (0, 0)
     languages: tuple[Group, ...] = ()
+    rates: tuple[KeepRates, ...] = ()
     reasons: tuple[Reason, ...] = ()
     overlap: Mapping[tuple[str, str], int] = field(default_factory=dict)
     by_source: Mapping[tuple[str | None, str], int] = field(default_factory=dict)
@@ -339,6 +362,7 @@ class Findings:
     versions: tuple[TableVersion, ...] = ()
     files: tuple[int, int] | None = None
     budget: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    dialects: tuple[Comparison, ...] = ()
 
     @property
     def seconds(self) -> float:

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -15,8 +15,10 @@ from markupsafe import Markup, escape
 
 from curation.recipe import Recipe, encode
 from curation.report import pictures
-from curation.report.axes import in_words
-from curation.report.findings import Findings, Group, Reason
+from curation.report.axes import duration, in_words, plain, short
+from curation.report.curves import curves
+from curation.report.findings import Findings, Reason
+from curation.report.groups import Group
 
 _MOST_DRAWN = 16
 _MOST_LANGUAGES = 8
@@ -59,6 +61,9 @@ def page(findings: Findings, recipe: Recipe) -> str:
         main_reasons=sorted((one for one in dropping if one.kind != "sampling"), key=lambda one: -one.documents)[:3],
         idle=[reason.name for reason in findings.reasons if reason.kind == "rule" and not reason.documents],
         losses=losses(findings),
+        uneven=[
+            rates.said(group, findings.total) for rates in findings.rates for group in rates.uneven(findings.total)
+        ],
         overlap=overlap_matrix(findings),
         by_source=source_matrix(findings, dropping),
         histograms=sorted(findings.histograms, key=lambda one: -one.num_dropped),
@@ -174,10 +179,10 @@ def _brief(value: Any) -> str:
     return _text_of(getattr(value, first.name)) + (f" ({more})" if more else "")
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _template(name: str) -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {
+    filters: dict[str, Callable[..., Any]] = {
         "number": lambda count: f"{count:,}",
         "share": _share,
         "size": _size,
@@ -186,12 +191,18 @@ def _template(name: str) -> Template:
         "bound": lambda rule: re.sub("(?<=[≥>≤<=]) ", "\u00a0", in_words(rule)),
         "level": lambda share: min(9, math.ceil(share * 9)),
         "picture": lambda drawn: Markup(pictures.histogram(drawn)),
+        "loss": lambda value: "" if value is None else f"{value:.3f}",
+        "perplexity": lambda value: plain(round(math.exp(value), 2)) if value < 50 else "∞",
+        "short": short,
+        "duration": duration,
     }
+    environment.filters |= filters
     environment.globals |= {
         "steps": lambda groups, title: Markup(pictures.steps(groups, title)),
         "columns": lambda counts, title: Markup(pictures.columns(counts, title)),
         "similarities": lambda bins: Markup(pictures.similarities(bins)),
         "amounts": lambda parts, series, title: Markup(pictures.amounts(parts, series, title)),
+        "curves": lambda lines, title, **more: Markup(curves(lines, title, **more)),
         "lengths": lambda counts, row, title: Markup(pictures.lengths(counts, row, title)),
     }
     return environment.from_string(_resource(name))

@@ -5,12 +5,14 @@ as are its random identifiers, so that the same numbers give the same bytes.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
 from curation.report.axes import round_numbers, short
-from curation.report.findings import Bin, Group, Histogram
+from curation.report.findings import Bin, Histogram
+from curation.report.groups import Group
 
 _LINE = 0.004  # width of a threshold's line as a share of the axis
 _LOG_FOOT = 0.3  # height of a bar that holds one document, on a logarithmic scale
@@ -93,7 +95,7 @@ def amounts(parts: Sequence[tuple[str, Sequence[int]]], series: Sequence[tuple[s
     import pygal
 
     most = max((sum(numbers) for _, numbers in parts), default=0) or 1
-    chart = pygal.HorizontalStackedBar(**_settings(height=_SLOT * len(parts) + 34, right=22), range=(0, most))
+    chart = pygal.HorizontalStackedBar(**settings(height=_SLOT * len(parts) + 34, right=22), range=(0, most))
     chart.x_labels = [_shortened(name) for name, _ in reversed(parts)]
     chart.y_labels = [{"label": short(place), "value": place} for place in round_numbers(0, most, 4, whole=True)]
     for number, (_, says) in enumerate(series):
@@ -101,7 +103,7 @@ def amounts(parts: Sequence[tuple[str, Sequence[int]]], series: Sequence[tuple[s
         chart.add(
             says, [{"value": count, "label": f"{name}: {count:,} {says}"} if count else None for name, count in shown]
         )
-    return _svg(chart, [colour for colour, _ in series], title)
+    return svg_of(chart, [colour for colour, _ in series], title)
 
 
 def steps(groups: Sequence[Group], title: str) -> str:
@@ -114,7 +116,7 @@ def steps(groups: Sequence[Group], title: str) -> str:
         ("duplicate", "duplicates", [group.by_dedup for group in groups]),
         ("ruled-out", "dropped by rules", [group.by_rules for group in groups]),
     )
-    chart = pygal.HorizontalStackedBar(**_settings(height=_SLOT * len(groups) + 34, right=22), range=(0, 100))
+    chart = pygal.HorizontalStackedBar(**settings(height=_SLOT * len(groups) + 34, right=22), range=(0, 100))
     chart.x_labels = [f"{_shortened(group.name)} · {group.documents:,}" for group in reversed(groups)]
     chart.y_labels = [{"label": f"{share} %", "value": share} for share in (0, 25, 50, 75, 100)]
     for _, says, counts in parts:
@@ -124,7 +126,7 @@ def steps(groups: Sequence[Group], title: str) -> str:
             label = f"{group.name or 'none'}: {count:,} {says} ({share:.1f} %)"
             values.append({"value": share, "label": label} if count else None)
         chart.add(says, values)
-    return _svg(chart, [name for name, _, _ in parts], title)
+    return svg_of(chart, [name for name, _, _ in parts], title)
 
 
 def _labels(drawn: Histogram) -> str:
@@ -134,14 +136,14 @@ def _labels(drawn: Histogram) -> str:
     bars = list(reversed(drawn.bins))
     height = _Height([bar.count for bar in bars])
     chart = pygal.HorizontalStackedBar(
-        **_settings(width=360, height=max(110, 22 * len(bars) + 30)), range=(0, height.top)
+        **settings(width=360, height=max(110, 22 * len(bars) + 30)), range=(0, height.top)
     )
     chart.x_labels = [_shortened(bar.says) for bar in bars]
     chart.y_labels = height.labels()
     for dropped in (False, True):
         values = [{"value": height.of(bar.count), "label": f"{bar.says}: {bar.count:,}"} for bar in bars]
         chart.add("", [value if bar.dropped == dropped else None for value, bar in zip(values, bars, strict=True)])
-    return _svg(chart, ["kept", "ruled-out"], f"Distribution of {drawn.column}")
+    return svg_of(chart, ["kept", "ruled-out"], f"Distribution of {drawn.column}")
 
 
 class _Height:
@@ -192,16 +194,17 @@ def _columns(
 ) -> str:
     import pygal
 
-    chart = pygal.Histogram(**_settings(width=width, height=170), range=(0, height.top), xrange=ends)
+    chart = pygal.Histogram(**settings(width=width, height=170), range=(0, height.top), xrange=ends)
     chart.x_labels = [{"label": says, "value": place} for place, says in ticks]
     chart.y_labels = height.labels()
     shown = [(name, bars) for name, bars in series if bars] or [("kept", [_bar(0, *ends, "")])]
     for name, bars in shown:
         chart.add(name, bars)
-    return _svg(chart, [name for name, _ in shown], title)
+    return svg_of(chart, [name for name, _ in shown], title)
 
 
-def _settings(width: int = 440, height: int = 200, right: int = 4) -> dict[str, Any]:
+def settings(width: int = 440, height: int = 200, right: int = 4) -> dict[str, Any]:
+    """What all pictures tell pygal."""
     from pygal.style import Style
 
     return {
@@ -224,13 +227,26 @@ def _shortened(name: str | None) -> str:
     return name if len(name) <= _NAME_CHARS else f"{name[:14]}…{name[-9:]}"
 
 
-def _svg(chart: Any, names: Sequence[str], title: str) -> str:
+def svg_of(chart: Any, names: Sequence[str], title: str, *, rounded: bool = False) -> str:
+    """The chart as an SVG of shapes and text.
+
+    Args:
+        chart: as pygal makes it.
+        names: the classes of its series.
+        title: what it shows.
+        rounded: write coordinates to a tenth of a unit, where pygal writes all the digits there are.
+    """
+    from pygal.etree import etree
+
+    etree.to_etree()  # where lxml is installed pygal takes that, whose elements do not mix with the standard library's
     root = chart.render_tree()
     _strip(root)
     for number, name in enumerate(names):
         for group in root.iter("g"):
             if f"serie-{number}" in group.get("class", "").split():
                 group.set("class", name)
+    if rounded:
+        _round(root)
     for name in ("id", "width", "height"):
         root.attrib.pop(name, None)
     root.set("class", "picture")
@@ -240,16 +256,25 @@ def _svg(chart: Any, names: Sequence[str], title: str) -> str:
 
 
 def _strip(node: Any) -> None:
-    """Remove scripts, styles, comments and what only pygal's script reads; a bar's label becomes its tooltip."""
+    """Remove scripts, styles, comments and what only pygal's script reads; a bar's or a dot's label is its tooltip."""
     label = next((child.text for child in node if child.tag == "desc" and child.get("class") == "label"), None)
     for child in list(node):
         useless = not isinstance(child.tag, str) or child.tag in ("defs", "desc", "title", "script", "style")
         classes = set(child.get("class", "").split()) if not useless else set()
         # pygal draws a bar of no length for a missing value
         useless = useless or (child.tag == "rect" and child.get("width", "0") == "0")
-        if useless or classes & {"overlay", "text-overlay", "tooltip-overlay", "background"}:
+        # dots lie on the overlay, where bars have nothing
+        useless = useless or ("overlay" in classes and next(child.iter("circle"), None) is None)
+        if useless or classes & {"text-overlay", "tooltip-overlay", "background"}:
             node.remove(child)
             continue
         _strip(child)
-        if child.tag == "rect" and label:
+        if child.tag in ("rect", "circle") and label:
             ElementTree.SubElement(child, "title").text = label
+
+
+def _round(root: Any) -> None:
+    for node in root.iter():
+        for name in ("d", "cx", "cy", "x", "y"):
+            if name in node.attrib:
+                node.set(name, re.sub(r"-?\d+\.\d+", lambda found: f"{float(found.group()):.1f}", node.get(name)))

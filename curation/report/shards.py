@@ -44,7 +44,7 @@ class Part:
 
     def both(self, name: str) -> int:
         """A count of the trained and the held-out part together."""
-        return int(self.train[name]) + int(self.held[name])
+        return int(self.train.get(name, 0)) + int(self.held.get(name, 0))
 
     @property
     def room(self) -> int:
@@ -128,7 +128,8 @@ def _warnings(manifest: Mapping[str, Any], total: Part) -> list[str]:
     """What should be looked at before anything is trained on the export."""
     found = []
     if total.both("num_failed"):
-        found.append(f"{total.both('num_failed'):,} documents could not be tokenized and are left out.")
+        what = "conversations cannot be used" if "conversations" in manifest else "documents could not be tokenized"
+        found.append(f"{total.both('num_failed'):,} {what} and are left out.")
     if total.both("num_empty"):
         found.append(f"{total.both('num_empty'):,} documents have no token and are left out.")
     bare = [one["name"] for one in manifest["domains"] if not one[EVAL]["num_rows"]]

@@ -18,7 +18,8 @@ def sheet(pictures: Sequence[tuple[str, str]], *, num_columns: int = 2, legend: 
     Args:
         pictures: (caption, picture) as `curation.report.pictures` makes them.
         num_columns: pictures in one row.
-        legend: (colour, words); a colour is named as in the pictures: `kept`, `not-drawn`, `duplicate`, `ruled-out`.
+        legend: (colour, words); a colour is named as in the pictures: `kept`, `not-drawn`, `duplicate`, `ruled-out`,
+            `c0` to `c7` for curves.
 
     Raises:
         ValueError: nothing is to be drawn.
@@ -73,6 +74,8 @@ def _explain(root: ElementTree.Element, legend: Sequence[tuple[str, str]], top: 
     for colour, words in legend:
         box = ElementTree.SubElement(group, f"{{{_SVG}}}g", {"class": colour})
         place = {"x": f"{left:g}", "y": f"{top + 4:g}", "width": "11", "height": "11"}
+        if re.fullmatch(r"c\d+", colour):  # the colour of a curve
+            place["style"] = "fill:var(--line)"
         ElementTree.SubElement(box, f"{{{_SVG}}}rect", place)
         ElementTree.SubElement(group, f"{{{_SVG}}}text", {"x": f"{left + 16:g}", "y": f"{top + 13:g}"}).text = words
         left += 30 + 6.5 * len(words)
@@ -89,9 +92,10 @@ def _style() -> str:
     plain = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", sheet_text)
     rules = re.findall(r"[^{}]+\{[^{}]*\}", plain)
     colours = next(rule for rule in rules if rule.strip().startswith(":root"))
-    about = [rule.strip() for rule in rules if ".picture" in rule or ".histogram-graph" in rule]
+    wanted = (".picture", ".histogram-graph", ".xy-graph", "--line:")
+    about = [rule.strip() for rule in rules if any(part in rule for part in wanted)]
     own = (
-        ".sheet{background:#fff;font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}",
+        ".sheet{background:#fff;overflow:visible;font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}",
         ".sheet .caption{font-size:12px;font-weight:600;fill:#1a1a1a}",
     )
     return "\n".join([colours.strip().replace(":root", ".sheet"), *about, *own])

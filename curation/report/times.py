@@ -8,6 +8,7 @@ from curation.report.findings import StageTime
 
 _COMMITS_LAST = {
     "ingest": "files",
+    "edit": "documents",
     "measure": "signals",
     "dedup": "clusters",
     "decide": "decisions",

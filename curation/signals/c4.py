@@ -3,6 +3,7 @@
 Reference: Raffel et al. 2020 (JMLR 21, section 2.2), and the implementations named at `DIALECTS`.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, NamedTuple, get_args
@@ -15,10 +16,12 @@ from curation.rules import Rule
 from curation.signals import c4_lines, c4_marks
 from curation.text.batch import TextBatch
 from curation.text.sentences import packed_abbreviations
+from curation.text.spacy_english import count_sentences, load_spacy
 from curation.text.splitlines import all_lines
 from curation.text.unicode import character_classes
 
 Dialect = Literal["paper", "tfds", "datatrove", "dclm", "dolma"]
+Sentences = Literal["fast", "spacy"]
 
 LONG_LINE_CHARS = 200
 """mC4 calls a line of at least so many characters a paragraph."""
@@ -87,6 +90,10 @@ _COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     ("has_javascript", pa.bool_()),
 )
 
+_Lines = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+_NOBODY_ASKS = np.empty(0, np.uint8)
+
 _PLACES = {
     "num_kept_lines": c4_lines.KEPT_LINES,
     "num_kept_chars": c4_lines.KEPT_CHARS,
@@ -102,6 +109,8 @@ _PLACES = {
     "has_curly_bracket": c4_lines.HAS_CURLY,
     "has_javascript": c4_lines.HAS_JAVASCRIPT,
 }
+
+_CITATION = re.compile(r"\[(?:\d*|edit|citation needed)\]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +132,8 @@ class C4:
         end_marks: False leaves the end-mark test out, as FineWeb does.
         min_words_per_line: fewest words of a line that stays; None takes the dialect's.
         count_sentences: False leaves `num_sentences` null and saves its time.
+        sentences: how they are counted: `fast` by the rule of `curation.text.sentences`, `spacy` by spaCy's
+            sentencizer, as datatrove does (a hundred times slower; needs the extra `spacy`; dialect `datatrove` only).
 
     Differences between the dialects beyond the numbers: `tfds` and `datatrove` cut lines as `str.splitlines`, the
     others at newlines; they strip a line before its citation marks are removed and not after, so `... end. [1]` has no
@@ -130,29 +141,38 @@ class C4:
     dropped, and ignores case in javascript and policy phrases as `re.IGNORECASE` does (the long s is an s). `dolma`
     counts a line under every test that it fails, and its flags, `has_javascript` too, are of the text.
 
-    Departures: sentences are counted line by line with the rule of `curation.text.sentences`, where `tfds` and `dclm`
-    use nltk's trained punkt model (`dclm` on the whole remaining text) and `datatrove` spaCy's sentencizer, so
-    `num_sentences` is near theirs and not equal in any of the three. The paper says neither how lines nor how sentences
-    are cut, nor in which order its tests are made: the order is that of `tfds`. Bad words (a list that the user must
-    bring), langdetect and the removal of lines that other pages have are not measured here, in no dialect.
+    Departures: with `sentences="fast"`, sentences are counted line by line with the rule of `curation.text.sentences`,
+    where `tfds` and `dclm` use nltk's trained punkt model (`dclm` on the whole remaining text) and `datatrove` spaCy's
+    sentencizer, so `num_sentences` is near theirs and not equal in any of the three; `sentences="spacy"` is equal to
+    datatrove's. The paper says neither how lines nor how sentences are cut, nor in which order its tests are made: the
+    order is that of `tfds`. Dolma's c4_v2 places the lines it cuts out in the lower-case text, which an `İ` before them
+    makes longer; here they lie where c4_v1 places them. Bad words (a list that the user must bring) are a signal of
+    their own, `curation.signals.bad_words`; langdetect and the removal of lines that other pages have are not measured
+    here, in no dialect.
     """
 
     dialect: Dialect = "paper"
     end_marks: bool = True
     min_words_per_line: int | None = None
     count_sentences: bool = True
+    sentences: Sentences = "fast"
 
     def __post_init__(self) -> None:
         """Check the settings.
 
         Raises:
-            ValueError: an unknown dialect or a negative number of words.
+            ValueError: an unknown dialect or way of counting sentences, or a negative number of words.
         """
         if self.dialect not in get_args(Dialect):
             raise ValueError(f"C4: expected dialect to be one of {', '.join(get_args(Dialect))}, got {self.dialect!r}")
         if self.min_words_per_line is not None and self.min_words_per_line < 0:
             raise ValueError(
                 f"C4: expected min_words_per_line to be 0 or more, got {self.min_words_per_line}: 0 leaves the test out"
+            )
+        if self.sentences not in get_args(Sentences) or (self.sentences == "spacy" and self.dialect != "datatrove"):
+            raise ValueError(
+                f"C4: expected sentences to be 'fast', or 'spacy' with dialect='datatrove', got {self.sentences!r} "
+                f"with dialect={self.dialect!r}"
             )
 
     @property
@@ -166,25 +186,64 @@ class C4:
         return pa.schema(list(_COLUMNS))
 
     def open(self) -> None:
-        """Load the character classes."""
+        """Load the character classes, and spaCy where its sentences are counted.
+
+        Raises:
+            SpacyError: it cannot be imported.
+        """
         character_classes()
+        if self._asks_spacy:
+            load_spacy()
 
     def measure(self, batch: TextBatch) -> pa.RecordBatch:
         """Measurements of each text of `batch`; null for a null text."""
+        lines, tested = batch.lines, self._lines(batch)
+        stays = np.zeros(len(tested[1]), np.uint8) if self._asks_spacy else _NOBODY_ASKS
+        found = self._found(batch, tested, stays)
+        long_lines = np.empty(len(batch), np.int64)
+        c4_lines.count_at_least(lines.offsets, lines.num_chars, LONG_LINE_CHARS, long_lines)
+        values = {name: found[:, place] for name, place in _PLACES.items()}
+        values["num_chars"] = batch.num_chars
+        values["num_lines"] = np.diff(tested[0])
+        values["num_long_lines"] = long_lines
+        if len(stays):
+            values["num_sentences"] = _spacy_sentences(batch, tested, stays)
+        return self._record_batch(values, batch.valid)
+
+    @property
+    def _asks_spacy(self) -> bool:
+        return self.count_sentences and self.sentences == "spacy"
+
+    def tested_lines(self, batch: TextBatch) -> tuple[_Lines, NDArray[np.uint8]]:
+        """The lines that the dialect tests, and for each whether it is part of what is left of its text.
+
+        Returns:
+            Offsets, int64[n + 1], of the lines of each text; their first bytes, int64[m], and ends, int64[m]; and 1 for
+            a line that stays, uint8[m].
+        """
+        lines = self._lines(batch)
+        stays = np.zeros(len(lines[1]), np.uint8)
+        if len(stays):
+            self._found(batch, lines, stays)
+        return lines, stays
+
+    def _lines(self, batch: TextBatch) -> _Lines:
+        if DIALECTS[self.dialect].split_everywhere:
+            return all_lines(batch.data, batch.offsets)
+        return batch.lines.offsets, batch.lines.start, batch.lines.end
+
+    def _found(self, batch: TextBatch, lines: _Lines, stays: NDArray[np.uint8]) -> NDArray[np.int64]:
         ways = DIALECTS[self.dialect]
-        data, offsets, lines, words = batch.data, batch.offsets, batch.lines, batch.words
-        if ways.split_everywhere:
-            line_offsets, line_start, line_end = all_lines(data, offsets)
-        else:
-            line_offsets, line_start, line_end = lines.offsets, lines.start, lines.end
+        words = batch.words
+        line_offsets, line_start, line_end = lines
         flags, abbreviations = character_classes(), packed_abbreviations()
         folding = c4_marks.IGNORE_CASE if ways.ignore_case else c4_marks.LOWER
-        places, kinds = c4_marks.marks(data, offsets, flags, folding)
+        places, kinds = c4_marks.marks(batch.data, batch.offsets, flags, folding)
         to_copy = np.any(kinds >= c4_marks.CITATION)
         scratch = np.empty(np.max(line_end - line_start, initial=0) if to_copy else 0, np.uint8)
         found = np.empty((len(batch), c4_lines.NUM_COLUMNS), np.int64)
         c4_lines.measure_lines(
-            data,
+            batch.data,
             line_offsets,
             line_start,
             line_end,
@@ -195,20 +254,16 @@ class C4:
             kinds,
             flags,
             abbreviations,
-            self._switches(),
+            self.switches(),
             scratch,
             _read_only(scratch),
+            stays,
             found,
         )
-        long_lines = np.empty(len(batch), np.int64)
-        c4_lines.count_at_least(lines.offsets, lines.num_chars, LONG_LINE_CHARS, long_lines)
-        values = {name: found[:, place] for name, place in _PLACES.items()}
-        values["num_chars"] = batch.num_chars
-        values["num_lines"] = np.diff(line_offsets)
-        values["num_long_lines"] = long_lines
-        return self._record_batch(values, batch.valid)
+        return found
 
-    def _switches(self) -> NDArray[np.int64]:
+    def switches(self) -> NDArray[np.int64]:
+        """The dialect and the settings as `curation.signals.c4_lines` reads them."""
         ways = DIALECTS[self.dialect]
         switches = np.zeros(c4_lines.NUM_SWITCHES, np.int64)
         switches[c4_lines.TEST_END_MARK] = self.end_marks
@@ -226,7 +281,7 @@ class C4:
         switches[c4_lines.LINES_AS_THEY_ARE] = ways.lines_as_they_are
         switches[c4_lines.INDEPENDENT] = ways.independent
         switches[c4_lines.FOLDING] = c4_marks.IGNORE_CASE if ways.ignore_case else c4_marks.LOWER
-        switches[c4_lines.COUNT_SENTENCES] = self.count_sentences
+        switches[c4_lines.COUNT_SENTENCES] = self.count_sentences and not self._asks_spacy
         return switches
 
     def _untested(self) -> frozenset[str]:
@@ -265,6 +320,16 @@ def _read_only(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def _spacy_sentences(batch: TextBatch, lines: _Lines, stays: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Sentences of the lines that stay, by text, int64[n], as spaCy cuts them."""
+    line_offsets, line_start, line_end = lines
+    kept = stays.astype(np.bool_)
+    counts = np.zeros(len(kept) + 1, np.int64)
+    texts = (batch.data[line_start[n] : line_end[n]].tobytes().decode().strip() for n in np.flatnonzero(kept))
+    counts[1:][kept] = count_sentences(_CITATION.sub("", text) for text in texts)
+    return np.diff(np.cumsum(counts)[line_offsets])
 
 
 def _signal_name(dialect: Dialect) -> str:

@@ -205,14 +205,17 @@ def measure_lines(  # noqa: PLR0912, PLR0915 - one pass, line after line
     switches: NDArray[np.int64],
     scratch: NDArray[np.uint8],
     line: NDArray[np.uint8],
+    stays: NDArray[np.uint8],
     out: NDArray[np.int64],
 ) -> None:
     """Write the measurements of each document into `out`, int64[n, NUM_COLUMNS].
 
     Lines, words and marks (`places`, `kinds`) are those of the whole batch, in order. `scratch` has room for the
     longest line with a mark of kind CITATION or FOLDS; `line` is the same memory, read-only: what reads texts is
-    compiled for read-only bytes, and so only once.
+    compiled for read-only bytes, and so only once. `stays`, uint8[lines] or uint8[0] where nobody asks, is set to 1 for
+    each line that is part of what is left.
     """
+    tells = len(stays) > 0
     w = 0
     m = 0
     for doc in range(len(line_offsets) - 1):
@@ -243,6 +246,8 @@ def measure_lines(  # noqa: PLR0912, PLR0915 - one pass, line after line
                 if fails or w - first < switches[MIN_WORDS]:
                     continue
                 out[doc, KEPT_LINES] += 1
+                if tells:
+                    stays[n] = 1
                 chars = _characters(data, start, end)
                 kept_chars += chars + (n + 1 < line_offsets[doc + 1])
                 if switches[COUNT_SENTENCES]:
@@ -253,6 +258,8 @@ def measure_lines(  # noqa: PLR0912, PLR0915 - one pass, line after line
                 continue
             if switches[LINES_AS_THEY_ARE] and start == end:
                 pending += kept_chars > 0
+                if tells:
+                    stays[n] = 1
                 continue
             if 0 <= switches[MAX_WORD_CHARS] < longest:
                 out[doc, LONG_WORD] += 1
@@ -280,6 +287,8 @@ def measure_lines(  # noqa: PLR0912, PLR0915 - one pass, line after line
                 out[doc, CITATIONS] += removed
                 if switches[LINES_AS_THEY_ARE] and length == 0:
                     pending += kept_chars > 0
+                    if tells:
+                        stays[n] = 1
                     continue
                 words_left, text_start, text_end, sentences = _scan_words(line, length, flags, abbreviations)
                 if not switches[COUNT_BEFORE]:
@@ -322,6 +331,8 @@ def measure_lines(  # noqa: PLR0912, PLR0915 - one pass, line after line
                 out[doc, WITH_POLICY] += 1
                 continue
             out[doc, KEPT_LINES] += 1
+            if tells:
+                stays[n] = 1
             if switches[COUNT_SENTENCES]:
                 if changed:
                     out[doc, SENTENCES] += sentences

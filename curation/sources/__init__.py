@@ -1,1 +1,1 @@
-"""Where documents come from: JSONL, Parquet and Delta files, record by record, with what is broken set aside."""
+"""Where documents come from: JSONL, Parquet, Delta and WARC files, record by record, with what is broken set aside."""

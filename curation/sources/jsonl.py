@@ -56,7 +56,7 @@ class Rows:
         self._file = file
         self._config = config
         self._source = file.source
-        self._names = (config.text_field, config.id_field, config.source_field, config.url_field)
+        self._names = (config.content_field, config.id_field, config.source_field, config.url_field)
         self._take = taker(self._names)
         self._texts: list[str] = []
         self._ids: list[str | None] = []
@@ -136,7 +136,7 @@ class Rows:
     def _read_exactly(self, line: bytes) -> tuple[str, str | None, str, str | None, bytes]:
         record = parse_exactly(line)
         text, record_id, source, url = (self._take(record, name, MISSING) for name in self._names)
-        check_text(text, record, self._config.text_field)
+        check_text(text, record, self._config.content_field)
         write_exactly(text)
         rest = [as_text(None if value is MISSING else value) for value in (record_id, source, url)]
         for value in rest:

@@ -26,7 +26,7 @@ class Entry:
         uri: where it was.
         size: bytes as stored.
         modified: time of its last change, nanoseconds since 1970.
-        format: `jsonl`, `parquet` or `delta`.
+        format: `jsonl`, `parquet`, `delta` or `warc`.
         fingerprint: hash of its stored bytes; None where it could not be read to its end.
         num_records: records in it.
         num_documents: records that became documents.

@@ -17,15 +17,17 @@ from curation.sources.unpack import Packing
 
 _WILDCARD = re.compile(r"[*?\[]")
 _PACKINGS: dict[str, Packing] = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd"}
-_FORMATS: dict[str, Literal["jsonl", "parquet"]] = {
+_FORMATS: dict[str, Literal["jsonl", "parquet", "warc"]] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".warc": "warc",
+    ".wet": "warc",
 }
 _LOG = "_delta_log"
-KNOWN_ENDINGS = ", ".join(_FORMATS) + " (JSON also with .gz, .zst)"
+KNOWN_ENDINGS = ", ".join(_FORMATS) + " (JSON and WARC also with .gz, .zst)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class SourceFile:
         size: bytes as stored.
         modified: time of the last change, nanoseconds since 1970.
         format: how its records are written.
-        packing: how its bytes are packed (JSONL only; Parquet packs by itself).
+        packing: how its bytes are packed (Parquet packs by itself).
         table: for a file of a Delta table: the table's uri.
         constants: for a file of a Delta table: values of the partition columns, which the file itself lacks.
     """
@@ -47,7 +49,7 @@ class SourceFile:
     uri: str
     size: int
     modified: int
-    format: Literal["jsonl", "parquet"]
+    format: Literal["jsonl", "parquet", "warc"]
     packing: Packing = "plain"
     table: str | None = None
     constants: tuple[tuple[str, str | None], ...] = ()
@@ -104,7 +106,7 @@ class Found:
     """What the inputs of an ingest stand for.
 
     Attributes:
-        files: every JSONL and Parquet file, in the order of their names.
+        files: every JSONL, Parquet and WARC file, in the order of their names.
         tables: every Delta table: its uri, and the name that its files begin with.
         ignored: files that were passed over because their names end in no known format.
         places: the patterns, to tell whether a file that is no more would have been read.
@@ -341,7 +343,7 @@ def _split_ending(name: str) -> tuple[str, str, str]:
 
 def _source_file(place: Place, info: pafs.FileInfo, name: str, config: Ingest) -> SourceFile | None:
     _, ending, packed = _split_ending(PurePosixPath(name).name)
-    chosen = config.format if config.format in ("jsonl", "parquet") else _FORMATS.get(ending)
+    chosen = config.format if config.format is not None and config.format != "delta" else _FORMATS.get(ending)
     if chosen is None:
         return None
     return SourceFile(
@@ -350,7 +352,7 @@ def _source_file(place: Place, info: pafs.FileInfo, name: str, config: Ingest) -
         size=int(info.size),
         modified=int(info.mtime_ns or 0),
         format=chosen,
-        packing=_PACKINGS[packed] if packed and chosen == "jsonl" else "plain",
+        packing=_PACKINGS[packed] if packed and chosen != "parquet" else "plain",
     )
 
 

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from curation.sources.html_field import extract_texts
 from curation.sources.listing import SourceFile
 from curation.sources.piece import PIECE_BYTES, Piece, Rejected, to_documents
-from curation.sources.record import taker
+from curation.sources.record import RecordFault, taker
 from curation.sources.settings import Ingest
 from curation.sources.unpack import FileFaultError
 
@@ -45,7 +46,7 @@ def read_parquet(
         raise FileFaultError("file.wrong_format", f"is no Parquet file: {_one_line(error)}") from error
     except OSError as error:
         raise FileFaultError("file.corrupt", _one_line(error)) from error
-    text_column = _check_text_column(opened.schema_arrow, config.text_field)
+    text_column = _check_text_column(opened.schema_arrow, config.content_field)
     counts = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
     firsts = np.concatenate([[1], 1 + np.cumsum(counts, dtype=np.int64)])
     share, shares = part
@@ -78,21 +79,30 @@ def _row_group(
 
 
 def _piece(batch: pa.RecordBatch, first: int, num_bytes: int, file: SourceFile, config: Ingest) -> Piece:
-    texts, bad = decode_texts(_column(batch, config.text_field))
+    column = _column(batch, config.content_field)
+    faults: dict[int, RecordFault] = {}
+    bad: dict[int, bytes] = {}
+    if config.html_field is None:
+        texts, bad = decode_texts(column)
+    else:
+        texts, faults = extract_texts(column, config)
     rejected: list[Rejected] = []
     limit, cap = config.limits.max_record_bytes, config.limits.max_raw_bytes
     sizes = pc.fill_null(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)
     keep = texts.is_valid().to_numpy(zero_copy_only=False) & (sizes <= limit)
     for row in np.flatnonzero(~keep).tolist():
         record = first + row
-        if row in bad:
+        if row in faults:
+            raw = column[row].cast(pa.large_binary()).as_buffer()[:cap].to_pybytes()
+            rejected.append(Rejected(record, faults[row].reason, faults[row].detail, raw))
+        elif row in bad:
             rejected.append(Rejected(record, "text.invalid_utf8", "the text is not UTF-8", bad[row][:cap]))
         elif sizes[row] > limit:
             raw = texts[row].as_buffer()[:cap].to_pybytes()
             detail = f"the text has {sizes[row]} bytes, more than {limit}"
             rejected.append(Rejected(record, "record.too_large", detail, raw))
         else:
-            rejected.append(Rejected(record, "text.null", f"the column {config.text_field!r} is null"))
+            rejected.append(Rejected(record, "text.null", f"the column {config.content_field!r} is null"))
 
     def build() -> pa.RecordBatch:
         kept = np.flatnonzero(keep)
@@ -190,8 +200,8 @@ def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
 
 def _other_fields(batch: pa.RecordBatch, file: SourceFile, config: Ingest) -> tuple[pa.Array, ...]:
     """Record ids, sources, urls and metadata of rows, as string arrays."""
-    if config.text_field in batch.schema.names:
-        batch = batch.drop_columns([config.text_field])
+    if config.content_field in batch.schema.names:
+        batch = batch.drop_columns([config.content_field])
     names = [*batch.schema.names, *(name for name, _ in file.constants)]
     wanted = (config.id_field, config.source_field, config.url_field)
     columns = [
@@ -208,7 +218,7 @@ def _other_fields(batch: pa.RecordBatch, file: SourceFile, config: Ingest) -> tu
     records = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)] or [
         {} for _ in range(len(batch))
     ]
-    nested = [name for name in (config.text_field, *wanted) if "." in name and name not in found]
+    nested = [name for name in (config.content_field, *wanted) if "." in name and name not in found]
     take = taker(tuple(nested))
     for name in nested:
         found[name] = [_as_text(take(record, name, None)) for record in records]

@@ -1,6 +1,6 @@
 """What readers give: documents as columns, and what could not become one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -13,8 +13,10 @@ from curation.tables import DOCUMENTS, ORIGIN
 PIECE_BYTES = 8 << 20
 """Bytes of input after which a reader gives what it has."""
 
-COLUMNS = pa.schema([column for column in DOCUMENTS.schema if column.name != "ingest_id"])
-"""Columns of the documents that readers give; the ingest adds its own id."""
+_ADDED = ("ingest_id", "cuts", "edits")
+
+COLUMNS = pa.schema([column for column in DOCUMENTS.schema if column.name not in _ADDED])
+"""Columns of the documents that readers give; the ingest adds its own id, edits what they cut."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,14 @@ class Piece:
         rejected: what could not become one.
         num_bytes: bytes of input behind it, unpacked.
         build: makes the documents' columns (`COLUMNS`); not called where only counts are wanted.
+        skipped: records that are none of a page or text by their type, by type.
     """
 
     num_documents: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     num_bytes: int = 0
     build: Callable[[], pa.RecordBatch] = _no_documents
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 def to_documents(

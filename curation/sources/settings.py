@@ -9,7 +9,8 @@ import xxhash
 
 from curation.errors import WinnowError
 
-Format = Literal["jsonl", "parquet", "delta"]
+Format = Literal["jsonl", "parquet", "delta", "warc"]
+Extractor = Literal["resiliparse", "trafilatura", "none"]
 
 READER_VERSION = 1
 """Raised when the readers give other rows for the same bytes: what was ingested by an older one is then read again."""
@@ -65,6 +66,10 @@ class Ingest:
         url_field: the field that holds the address.
         format: the format of every file, whatever its name ends in. None goes by the names. Compression (`.gz`, `.zst`)
             always goes by the name.
+        html_field: the field that holds a page's HTML, as text or (in Parquet) bytes; it takes the place of the text's
+            field. None: no field does.
+        extractor: what makes text of HTML, in WARC files and `html_field`: `resiliparse` (fast), `trafilatura` (leaves
+            out more of what is not the main text, 15 times slower) or `none` (the HTML itself becomes the text).
         limits: bounds on records and files.
     """
 
@@ -75,19 +80,33 @@ class Ingest:
     source_field: str = "source"
     url_field: str = "url"
     format: Format | None = None
+    html_field: str | None = None
+    extractor: Extractor = "resiliparse"
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if not isinstance(self.inputs, tuple) or not self.inputs or not all(self.inputs):
             raise InputError(f"inputs is {self.inputs!r}: expected one or more paths, folders or patterns")
-        names = (self.text_field, self.id_field, self.source_field, self.url_field)
+        names = (self.content_field, self.id_field, self.source_field, self.url_field)
         if not all(names) or len(set(names)) < len(names):
             raise InputError(f"the fields for text, id, source and url are {names}: expected four different names")
         if self.format is not None and self.format not in get_args(Format):
             raise InputError(f"unknown format {self.format!r}: expected one of {', '.join(get_args(Format))}")
+        if self.extractor not in get_args(Extractor):
+            raise InputError(f"unknown extractor {self.extractor!r}: expected one of {', '.join(get_args(Extractor))}")
+
+    @property
+    def content_field(self) -> str:
+        """The field that the text is read from, or the HTML that it is made of."""
+        return self.text_field if self.html_field is None else self.html_field
 
     def reading_key(self) -> str:
         """Hash (16 hex digits) of the settings that change the rows: all but where the files are."""
         settings = dataclasses.asdict(self) | {"reader": READER_VERSION}
         del settings["inputs"], settings["root"]
+        # Left out where they change nothing, so that what was ingested before they were there is not read again.
+        if self.html_field is None:
+            del settings["html_field"]
+        if self.extractor == "resiliparse":
+            del settings["extractor"]
         return xxhash.xxh3_64_hexdigest(json.dumps(settings, sort_keys=True).encode())

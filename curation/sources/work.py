@@ -1,19 +1,23 @@
 """Files to tables on the engine: work shared out by size, read once to judge and once to write."""
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.fs as pafs
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from curation.progress import advance
+from curation.sources.html_field import extracted
 from curation.sources.jsonl import read_jsonl
 from curation.sources.listing import SourceFile, open_filesystem
+from curation.sources.pages import read_warc
 from curation.sources.parquet import read_parquet
 from curation.sources.piece import COLUMNS, Piece, Rejected
 from curation.sources.settings import Ingest, InputError
@@ -36,11 +40,15 @@ SCAN = pa.schema(
         ("num_quarantined", pa.int64()),
         ("num_bytes", pa.int64()),
         ("fingerprint", pa.string()),
+        ("skipped", pa.string()),
+        ("document", pa.struct(list(COLUMNS))),
     ]
 )
 """What a scan gives: a row with a reason for each thing quarantined, and a row of counts for each unit of work.
 
 The fingerprint stands in the counts of a file's first unit; it is null where the file could not be read to its end.
+`skipped` is a JSON object: records that are no pages, by type. A unit whose texts are extracted gives a row for each of
+its documents too: extracting is dear, and is done once.
 """
 
 
@@ -64,6 +72,11 @@ class Unit:
     def weight(self) -> int:
         """Bytes to work through, as far as they are known before reading; packed text counts three times."""
         return self.file.size // self.parts * (1 if self.file.packing == "plain" else 3) + 4096
+
+
+def is_extracted(file: SourceFile, config: Ingest) -> bool:
+    """Whether the file's texts have to be made of HTML: the scan then gives its documents."""
+    return file.format == "warc" or config.html_field is not None
 
 
 def units_of(files: Iterable[SourceFile]) -> list[Unit]:
@@ -129,20 +142,25 @@ def scan_unit(unit: Unit, config: Ingest) -> Iterator[pa.RecordBatch]:
         InputError: a later share of a file cannot be read although its first one could.
     """
     num_documents = num_records = num_quarantined = num_bytes = 0
+    skipped: Counter[str] = Counter()
+    extracting = is_extracted(unit.file, config)
     found = _Fingerprint()
     fault: FileFaultError | None = None
     try:
-        for piece in _pieces(unit, config, only_text=True, found=found):
+        for piece in _pieces(unit, config, only_text=not extracting, found=found):
             advance(piece.num_documents, piece.num_bytes)
             num_documents += piece.num_documents
             num_records += piece.num_documents + sum(one.record is not None for one in piece.rejected)
             num_quarantined += len(piece.rejected)
             num_bytes += piece.num_bytes
+            skipped.update(piece.skipped)
+            if extracting and piece.num_documents:
+                yield _document_rows(unit, piece.build())
             if piece.rejected:
                 yield _rejected_rows(unit, piece.rejected)
     except FileFaultError as caught:
         fault = caught
-    if fault is None and unit.parts == 1 and num_quarantined == num_documents == 0:
+    if fault is None and unit.parts == 1 and num_quarantined == num_documents == skipped.total() == 0:
         fault = FileFaultError("file.empty", "there is no record in it")
     if fault is not None and unit.part and fault.reason == NOT_READABLE:
         raise InputError(f"{unit.file.uri} cannot be read any more: {fault.detail}. Run the ingest again.")
@@ -150,7 +168,7 @@ def scan_unit(unit: Unit, config: Ingest) -> Iterator[pa.RecordBatch]:
         num_quarantined += 1
         yield _rejected_rows(unit, [Rejected(None, fault.reason, fault.detail)])
     counts = [num_records, num_documents, num_quarantined, num_bytes]
-    yield _row(unit.file.name, unit.part, None, None, None, None, *counts, found.value)
+    yield _row(unit.file.name, unit.part, None, None, None, None, *counts, found.value, orjson.dumps(skipped).decode())
 
 
 def read_unit(unit: Unit, config: Ingest) -> Iterator[pa.RecordBatch]:
@@ -180,7 +198,7 @@ def fingerprint_unit(unit: Unit) -> Iterator[pa.RecordBatch]:
             found = RawStream(stream, hashing=True).fingerprint()
     except FileFaultError:
         pass
-    yield _row(unit.file.name, unit.part, *[None] * 8, found)
+    yield _row(unit.file.name, unit.part, *[None] * 8, found, None)
 
 
 @dataclass
@@ -198,7 +216,10 @@ def _pieces(unit: Unit, config: Ingest, *, only_text: bool, found: _Fingerprint 
     with _open(unit.file) as stream:
         raw = RawStream(stream, hashing=hashing)
         if unit.file.format == "jsonl":
-            yield from read_jsonl(raw, unit.file, config)
+            pieces = read_jsonl(raw, unit.file, config)
+            yield from pieces if config.html_field is None else extracted(pieces, config)
+        elif unit.file.format == "warc":
+            yield from read_warc(raw, unit.file, config)
         if found is not None:
             found.value = raw.fingerprint()
         if unit.file.format == "parquet":
@@ -245,6 +266,16 @@ def _rejected_rows(unit: Unit, rejected: list[Rejected]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist(rows, schema=SCAN)
 
 
+def _document_rows(unit: Unit, documents: pa.RecordBatch) -> pa.RecordBatch:
+    known = {
+        "file": pa.array([unit.file.name] * len(documents), pa.string()),
+        "part": pa.array([unit.part] * len(documents), pa.int64()),
+        "document": documents.to_struct_array(),
+    }
+    columns = [known.get(column.name, pa.nulls(len(documents), column.type)) for column in SCAN]
+    return pa.RecordBatch.from_arrays(columns, schema=SCAN)
+
+
 def _row(*values: Any) -> pa.RecordBatch:
-    columns = [pa.array([value], kind) for value, kind in zip(values, SCAN.types, strict=True)]
+    columns = [pa.array([value], kind) for value, kind in zip((*values, None), SCAN.types, strict=True)]
     return pa.RecordBatch.from_arrays(columns, schema=SCAN)

@@ -47,6 +47,12 @@ def lower_stripped(batch: TextBatch) -> TextBatch:
     return TextBatch.from_texts([None if text is None else text.lower().strip() for text in texts])
 
 
+def lowered(batch: TextBatch) -> TextBatch:
+    """The texts as `text.lower()`, by Python itself."""
+    texts = (batch.text(i) for i in range(len(batch)))
+    return TextBatch.from_texts([None if text is None else text.lower() for text in texts])
+
+
 def only_punctuation(batch: TextBatch) -> NDArray[np.bool_]:
     """Whether a text holds nothing but spaces and ASCII punctuation (`string.punctuation`), bool[n]; True if empty."""
     out = np.empty(len(batch), np.bool_)

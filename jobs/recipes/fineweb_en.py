@@ -3,7 +3,9 @@
 Reference: Penedo et al. 2024, section 3 and appendix; datatrove `examples/fineweb.py`. Departures: every signal is
 measured by the paper's wording (the dialects are in `curation/signals`); near duplicates are verified by exact Jaccard
 similarity, where FineWeb trusts the bands; the best of a cluster is kept, not an arbitrary one. FineWeb deduplicates
-each crawl by itself: set `dedup.scope` to the metadata field that names the crawl.
+each crawl by itself: set `dedup.scope` to the metadata field that names the crawl. Its URL lists are not shipped: where
+you have them, `with_lists(RECIPE, url=Url.of(lists=..., banned_words=..., banned_subwords=..., soft_words=...))` of
+`curation.with_lists` adds them.
 """
 
 from curation.decide import FEWEST_REASONS

@@ -12,8 +12,6 @@ import json
 import os
 import platform
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -24,9 +22,12 @@ from typing import Any
 import documents
 import engine_rows
 import export_rows
+import extraction_rows
 import kernel_rows
 import loader_rows
+import training_rows
 from measured import Bench, Row
+from peers import peers_python
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -38,23 +39,10 @@ GROUPS: dict[str, Callable[[Bench], None]] = {
     "engine": engine_rows.engines,
     "growth": engine_rows.growth,
     "export": export_rows.exports,
+    "extraction": extraction_rows.extraction,
     "loader": loader_rows.loader,
+    "training": training_rows.training,
 }
-
-
-def peers_python(console: Console, kind: str) -> Path:
-    """The interpreter of `.venv-peers`, or of `.venv-peers-<kind>`; made anew where the pins have changed."""
-    suffix = f"-{kind}" if kind else ""
-    folder, pins = REPOSITORY / f".venv-peers{suffix}", HERE / f"constraints-peers{suffix}.txt"
-    python, stamp = folder / "bin" / "python", folder / ".installed"
-    if not (stamp.exists() and stamp.read_bytes() == pins.read_bytes()):
-        size = {"": "150 MB", "loaders": "3 GB, most of it torch,"}[kind]
-        console.print(f"Making {folder.name} with the peers (once; about {size} to fetch) ...")
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--requirement", str(pins)], check=True)
-        stamp.write_bytes(pins.read_bytes())
-    return python
 
 
 def machine() -> dict[str, Any]:
@@ -119,7 +107,7 @@ def main() -> None:
     bench = Bench(
         documents=documents.read(data),
         work=work,
-        peers=lambda kind: peers_python(console, kind),
+        peers=lambda kind: peers_python(kind, console.print),
         cores=sorted(os.sched_getaffinity(0))[:2],
         engines=given.engines,
         repeat=given.repeat,

@@ -1,5 +1,6 @@
 """What every signal has to fulfil. It is found by existing: a public dataclass with `measure` in curation/signals."""
 
+import atexit
 import dataclasses
 import importlib
 import json
@@ -8,6 +9,10 @@ import pickle
 import pkgutil
 import random
 import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import mkdtemp
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +20,11 @@ import pyarrow as pa
 import pytest
 
 import curation.signals
-from curation.signals.signal import Signal
+import curation.signals.contamination as contamination_family
+from curation.signals.bad_words import BadWords
+from curation.signals.contamination_index import ContaminationIndex, EvaluationItem
+from curation.signals.signal import COLUMNS, Signal, column_of
+from curation.signals.url import Url
 from curation.text.batch import TextBatch
 
 DIALECTS = ("paper", "datatrove", "dolma", "dclm", "curator", "redpajama", "tfds")
@@ -85,14 +94,48 @@ def dialects_of(family: ModuleType) -> list[str]:
     return known
 
 
+def contamination() -> contamination_family.Contamination:
+    """The signal with an index of some words of `TEXTS`; the file stays for the process."""
+    items = (EvaluationItem("made", "fox", "the quick brown fox jumps over the lazy dog. The quick brown fox"),)
+    path = Path(mkdtemp()) / "evals.index"
+    atexit.register(shutil.rmtree, path.parent)
+    path.write_bytes(ContaminationIndex(items=items, size=8).to_bytes())
+    return contamination_family.Contamination.of(str(path))
+
+
+def made_list(*entries: str) -> str:
+    """A file of a list; it stays for the process."""
+    path = Path(mkdtemp()) / "list"
+    atexit.register(shutil.rmtree, path.parent)
+    path.write_text("\n".join(entries) + "\n")
+    return str(path)
+
+
+WORD_LIST = made_list("cat", "the story", "word", "a")
+DOMAIN_LIST = made_list("example.com", "word")
+
+MADE: dict[str, Callable[..., Any]] = {
+    "Contamination": contamination,
+    "BadWords": lambda **settings: BadWords.of(WORD_LIST, **settings),
+    "Url": lambda **settings: Url.of(
+        lists=DOMAIN_LIST, banned_words=WORD_LIST, banned_subwords=WORD_LIST, soft_words=WORD_LIST, **settings
+    ),
+}
+"""Signals that are nothing without a file."""
+
+
+def make(kind: type, **settings: str) -> Any:
+    return MADE.get(kind.__name__, kind)(**settings)
+
+
 def find_signals() -> list[Any]:
     found = []
     for family in find_families():
         for kind in find_signal_types(family):
             if takes_dialect(kind):
-                found += [pytest.param(kind(dialect=d), id=f"{kind.__name__}-{d}") for d in dialects_of(family)]
+                found += [pytest.param(make(kind, dialect=d), id=f"{kind.__name__}-{d}") for d in dialects_of(family)]
             else:
-                found.append(pytest.param(kind(), id=kind.__name__))
+                found.append(pytest.param(make(kind), id=kind.__name__))
     return found
 
 
@@ -116,6 +159,20 @@ def test_is_a_frozen_keyword_only_dataclass(signal: Any) -> None:
     assert type(signal).__dataclass_params__.frozen
     assert all(field.kw_only for field in dataclasses.fields(signal))
     assert hash(signal) == hash(dataclasses.replace(signal))
+
+
+@every_signal
+def test_measures_a_column_of_documents(signal: Any) -> None:
+    assert column_of(signal) in COLUMNS
+    assert (column_of(signal) == "url") == isinstance(signal, Url)
+
+
+def test_an_unknown_column_is_refused() -> None:
+    class Titles(Url):
+        column = "title"
+
+    with pytest.raises(ValueError, match="column='title' should be one of text, url"):
+        column_of(Titles.of(lists=DOMAIN_LIST))
 
 
 @every_signal
@@ -223,7 +280,7 @@ def test_rules_refer_to_columns_that_exist(family: Any) -> None:
         assert len({rule.name for rule in rules}) == len(rules), "two rules give the same reason"
         columns = set()
         for kind in find_signal_types(family):
-            signal = kind(dialect=dialect) if takes_dialect(kind) else kind()
+            signal = make(kind, dialect=dialect) if takes_dialect(kind) else make(kind)
             columns |= {f"{signal.name}.{column}" for column in signal.schema.names}
         assert not {rule.on for rule in rules} - columns
 
@@ -231,11 +288,11 @@ def test_rules_refer_to_columns_that_exist(family: Any) -> None:
 @every_family
 def test_unknown_dialects_are_refused(family: Any) -> None:
     for kind in filter(takes_dialect, find_signal_types(family)):
-        assert kind().dialect in dialects_of(family)
-        for make in (lambda dialect, kind=kind: kind(dialect=dialect), family.rules):
+        assert make(kind).dialect in dialects_of(family)
+        for give in (lambda dialect, kind=kind: make(kind, dialect=dialect), family.rules):
             with pytest.raises(ValueError, match="no-such-dialect") as caught:
-                make("no-such-dialect")
-            assert kind().dialect in str(caught.value), "the message names what can be had"
+                give("no-such-dialect")
+            assert make(kind).dialect in str(caught.value), "the message names what can be had"
 
 
 def test_names_are_unique_and_say_the_dialect() -> None:

@@ -1,5 +1,6 @@
-"""Engines that cannot be had say what they need."""
+"""Engines that cannot be had say what they need; Ctrl-C leaves no pages of traceback."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from curation.errors import EngineError
-from curation.session import EngineConfig
+from curation.session import EngineConfig, _interrupts_without_pages
 
 
 def refused(config: EngineConfig) -> str:
@@ -48,3 +49,23 @@ def test_jars_that_are_not_there_are_named(tmp_path: Path) -> None:
 def test_settings_that_contradict_are_refused(fields: dict[str, object]) -> None:
     with pytest.raises(EngineError):
         EngineConfig(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["", "py4j.clientserver", "py4j.java_gateway"])
+def test_an_interrupted_call_is_not_logged(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    """py4j logs the interrupted call, and what then fails while it closes the connection; other failures are shown."""
+    logger = logging.getLogger(name or None)
+
+    def call(first: BaseException, second: BaseException) -> None:
+        second.__context__ = first
+        logger.error("while closing", exc_info=second)
+
+    with _interrupts_without_pages():
+        call(KeyboardInterrupt(), BrokenPipeError())
+        call(BrokenPipeError(), KeyboardInterrupt())
+        assert not caplog.records
+        call(ValueError(), BrokenPipeError())
+        assert [entry.message for entry in caplog.records] == ["while closing"]
+    caplog.clear()
+    call(KeyboardInterrupt(), BrokenPipeError())
+    assert len(caplog.records) == 1

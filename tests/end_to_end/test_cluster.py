@@ -19,6 +19,8 @@ import pytest
 from deltalake import DeltaTable
 from end_to_end.readme import REPOSITORY, commands
 from end_to_end.standalone_cluster import Cluster, daemon, standalone_cluster, wait_for, why_not
+from references.read_export import files, manifest
+from references.tokenizers_made import bpe, saved
 
 from curation.session import DELTA_PACKAGE
 from curation.text.kernel_cache import sources_in
@@ -150,9 +152,33 @@ def server(cluster: Cluster, checkout: Path) -> Iterator[str]:
         yield address
 
 
-def test_a_connect_server_makes_the_same_tables(server: str, checkout: Path, embedded: Path) -> None:
+def test_a_connect_server_makes_the_same_tables_and_shards(
+    server: str, checkout: Path, embedded: Path, kernels: Path
+) -> None:
     assert "sc://127.0.0.1:15002" in CLIENT
     said = shell(CLIENT.replace("127.0.0.1:15002", server), checkout, os.environ)
     assert "passed" in said
     assert_same(embedded, checkout / "lake")
     assert not (checkout / "lake" / "_scratch").exists()
+    exports_the_same(server, checkout, kernels)
+
+
+def exports_the_same(server: str, checkout: Path, kernels: Path) -> None:
+    """What the server's executors write as shards are the bytes that the embedded engine writes."""
+    saved(bpe(), checkout / "tokenizer.json")
+    flags = "--tokenizer tokenizer.json --row-length 512 --eval-share 0.05 --shard-mb 1"
+    client = CLIENT.replace("127.0.0.1:15002", server).replace(" run ", " export ")
+    far = client.replace("-i 'jobs/sample_corpus/*.jsonl.gz' -r demo -o lake", f"-o lake --to shards {flags}")
+    assert "--to shards" in far
+    assert "Manifest: shards/manifest.json" in shell(far, checkout, os.environ)
+    here = f"{sys.executable} -m jobs.cli export -o lake-embedded --to shards-embedded {flags}"
+    code = {"PYTHONPATH": str(checkout / "winnow.zip"), "PYTHONSAFEPATH": "1", "NUMBA_CACHE_DIR": str(kernels)}
+    shell(here, checkout, os.environ | code)
+    found, expected = (manifest(checkout / name) for name in ("shards", "shards-embedded"))
+    assert len(found["shards"]) > 5
+    assert found["shards"] == expected["shards"]  # sizes and hashes, by which the files are known
+    assert found["domains"] == expected["domains"]
+    for name in ("shards", "shards-embedded"):
+        hashes = files(checkout / name)
+        assert {path for path in hashes if path.endswith(".arrow")} == {shard["path"] for shard in found["shards"]}
+        assert all(hashes[shard["path"]] == shard["sha256"] for shard in found["shards"])

@@ -114,3 +114,15 @@ def test_what_cannot_work_says_what_to_do(base: Path, arguments: Sequence[str], 
 @pytest.mark.parametrize("command", ["export", "train-tokenizer", "convert", "trace"])
 def test_help_has_an_example(command: str) -> None:
     assert "Example: winnow " + command in winnow(command, "--help")
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("export", "Token behind every document. [default: (what the tokenizer's folder says)]"),
+        ("train-tokenizer", "the first ends a text. [default: (<|endoftext|>)]"),
+        ("trace", "The lake. [default: (the one that the export was made from)]"),
+    ],
+)
+def test_help_tells_what_holds_where_nothing_is_said(command: str, says: str) -> None:
+    assert says in winnow(command, "--help")

@@ -10,10 +10,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from end_to_end.killing import Run
+from references.object_store import ObjectStore, reachable
 from references.read_export import files, manifest
 from references.tokenizers_made import bpe, saved
 
@@ -63,7 +65,7 @@ def test_another_export_is_replaced_only_when_asked(
     shutil.copytree(whole, to)
     other = replace(SETTINGS, seed=2, domain="one")
     with pytest.raises(
-        ExportError, match=r"holds a complete export of other tables, settings or tokenizer.*--overwrite"
+        ExportError, match=r"holds a complete export of other tables, settings, tokenizer or code.*--overwrite"
     ):
         exported(sail, told_lake, to, other)
     assert files(to) == files(whole)
@@ -126,6 +128,24 @@ def test_a_uri_holds_the_same(sail: Session, told_lake: Path, whole: Path, tmp_p
     assert not done.skipped
     assert {name: sha for name, sha in files(whole).items() if name != JOURNAL} == files(to)
     assert export(Lake(sail, str(told_lake)), TOKENIZER, SETTINGS, to.as_uri(), Silent()).skipped
+
+
+def test_an_object_store_holds_the_same(sail: Session, told_lake: Path, whole: Path) -> None:
+    store = ObjectStore({"shelf": {"out/notes.txt": b"mine", "other/manifest.json": b"{}"}})
+    lake, to = Lake(sail, str(told_lake)), "s3://shelf/out"
+    with reachable(store):
+        with pytest.raises(ExportError, match=r"s3://shelf/out holds files that are no export's \(notes.txt\)"):
+            export(lake, TOKENIZER, SETTINGS, to, Silent(), lake_name="lake")
+        del store.buckets["shelf"]["out/notes.txt"]
+        assert not export(lake, TOKENIZER, SETTINGS, to, Silent(), lake_name="lake").skipped
+        written = {key: content for key, content in store.buckets["shelf"].items() if not key.endswith("/")}
+        assert written.pop("other/manifest.json") == b"{}"
+        made = {key.removeprefix("out/"): sha256(content).hexdigest() for key, content in written.items()}
+        assert made == {name: sha for name, sha in files(whole).items() if name != JOURNAL}
+        assert export(lake, TOKENIZER, SETTINGS, to, Silent(), lake_name="lake").skipped
+        store.full = True
+        with pytest.raises(ExportError, match=r"cannot write s3://shelf/out/.*QuotaExceeded"):
+            export(lake, TOKENIZER, replace(SETTINGS, seed=2), to, Silent(), overwrite=True)
 
 
 def test_places_that_cannot_be_written(sail: Session, told_lake: Path, tmp_path: Path) -> None:

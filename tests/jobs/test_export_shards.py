@@ -242,6 +242,17 @@ def test_tables_that_give_nothing(session: Session, tmp_path: Path, docs: list[D
 
 
 @pytest.mark.parametrize("session", ["sail"], indirect=True)
+def test_a_domain_without_tokens_is_told(session: Session, tmp_path: Path) -> None:
+    docs = [Doc("a" * 32, "one two", "web"), Doc("b" * 32, "", "books"), Doc("c" * 32, "", "books")]
+    write(Lake(session, str(tmp_path / "lake")), docs)
+    done = exported(session, tmp_path, "out", replace(SMALL, eval_share=0))
+    assert done.warnings == ["no document of books has a token: there is nothing of it in the export"]
+    domains = {domain["name"]: domain["train"]["num_rows"] for domain in manifest(tmp_path / "out")["domains"]}
+    assert domains == {"books": 0, "web": 1}
+    assert [shard["domain"] for shard in manifest(tmp_path / "out")["shards"]] == ["web"]
+
+
+@pytest.mark.parametrize("session", ["sail"], indirect=True)
 def test_a_lake_without_decisions(session: Session, tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="run `winnow run` first"):
         exported(session, tmp_path, "out")
@@ -278,7 +289,7 @@ def test_no_room_is_said_before_the_work(session: Session, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("session", ["sail"], indirect=True)
-def test_what_changes_the_key(session: Session, folder: Path) -> None:
+def test_what_changes_the_key(session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything that the shards depend on is in the key; the place is not."""
     first = exported(session, folder, "key-1").manifest["key"]
     assert exported(session, folder, "key-2").manifest["key"] == first
@@ -289,4 +300,8 @@ def test_what_changes_the_key(session: Session, folder: Path) -> None:
         exported(session, folder, "key-4", replace(SMALL, row_length=128)).manifest["key"],
         exported(session, folder, "key-5", tokenizer=other).manifest["key"],
     }
-    assert len(keys) == 4
+    monkeypatch.setattr("jobs.export_shards.export_code", lambda: "of another day")
+    with pytest.raises(ExportError, match="of other tables, settings, tokenizer or code"):
+        exported(session, folder, "key-1")
+    keys.add(exported(session, folder, "key-1", overwrite=True).manifest["key"])
+    assert len(keys) == 5

@@ -10,11 +10,20 @@ from curation.recipe import Recipe, RecipeError
 from curation.rules import Rule, RuleError
 from jobs.recipe_file import load_recipe, recipe_names
 
-NAMES = ("c4_en", "demo", "fineweb_en", "gopher_en")
+NAMES = (
+    *("c4_en", "dclm_baseline_en", "demo", "fineweb_en", "gopher_en"),
+    *("slimpajama_global", "slimpajama_local"),
+)
 
 
 def test_all_recipes_are_found() -> None:
     assert set(NAMES) <= set(recipe_names())
+
+
+def test_slimpajama_local_looks_inside_each_source() -> None:
+    both, local = (load_recipe(f"slimpajama_{name}") for name in ("global", "local"))
+    assert both.dedup is not None
+    assert replace(both, dedup=replace(both.dedup, scope="source"), name=local.name, says=local.says) == local
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 from references.read_export import manifest
+from references.small_lake import Doc, write
 from references.tokenizers_made import bpe
 from rich.console import Console
 
@@ -59,6 +60,7 @@ def test_rows_agree_with_the_tables(exported: Path, told_lake: Path) -> None:
             for segment in found["segments"]:
                 document, verdict = (tables[name][segment["doc_id"]] for name in ("documents", "decisions"))
                 assert segment["document"] == {name: document[name] for name in segment["document"]}
+                assert segment["difference"] is None
                 assert segment["verdict"] == {name: verdict[name] for name in ("kept", "reasons", "weight")}
                 cluster = tables["clusters"].get(segment["doc_id"])
                 assert segment["cluster"]["cluster_id"] == (cluster and cluster["cluster_id"])
@@ -97,6 +99,75 @@ def test_what_is_printed(exported: Path, told_lake: Path) -> None:
     file = io.StringIO()
     show(found, Console(file=file, width=80), as_json=True)
     assert json.loads(file.getvalue()) == found
+
+
+def said(found: dict[str, Any]) -> str:
+    file = io.StringIO()
+    show(found, Console(file=file, width=1000))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("packing", ["best_fit", "concat"])
+def test_texts_that_no_longer_give_these_tokens(sail: Session, tmp_path: Path, packing: Any) -> None:
+    """Another lake with the same ids, of which one text is longer, one shorter and one says something else."""
+    texts = {"a" * 32: "the quick brown fox jumps " * 30, "b" * 32: "over the lazy dog", "c" * 32: "fox, dog and fox"}
+    other = {"a" * 32: texts["a" * 32] + "high", "b" * 32: "over the lazy", "c" * 32: "fox, dog or fox"}
+    for name, content in (("lake", texts), ("other", other)):
+        docs = [Doc(doc_id, text, "web") for doc_id, text in content.items()]
+        write(Lake(sail, str(tmp_path / name)), docs)
+    settings = Export(row_length=64, eval_share=0, packing=packing)
+    export(Lake(sail, str(tmp_path / "lake")), TOKENIZER, settings, str(tmp_path / "out"), Silent())
+    (shard,) = manifest(tmp_path / "out")["shards"]
+    places = [f"{tmp_path / 'out' / shard['path']}:{row}" for row in range(shard["num_rows"])]
+    assert all("Warning" not in said(told(place)) for place in places)
+    assert all("as the lake's text gives them" in said(told(place)) for place in places)
+
+    library, found = TOKENIZER.library, [told(place, str(tmp_path / "other")) for place in places]
+    differing = set()
+    for row, place in zip(found, places, strict=True):
+        for segment in row["segments"]:
+            ours, theirs = ([*library.encode(one[segment["doc_id"]]).ids, 0] for one in (texts, other))
+            piece = range(segment["offset"], segment["offset"] + segment["end"] - segment["start"])
+            first = next((n for n in piece if theirs[n : n + 1] != ours[n : n + 1]), None)
+            assert (segment["difference"] or {}).get("document_token") == first
+            if first is not None:
+                difference = segment["difference"]
+                assert difference["token"] == segment["start"] + first - segment["offset"]
+                assert difference["in_shard"] == ours[first]
+                assert difference["from_text"] == (theirs[first] if first < len(theirs) else None)
+                assert f"token {first:,} of the document, where {ours[first]} (" in said(row)
+                differing.add(segment["doc_id"])
+                assert told(f"{place}:{segment['start']}", str(tmp_path / "other"))["segments"] == [segment]
+    assert differing == set(texts)
+    warned = [said(row) for row in found if any(segment["difference"] for segment in row["segments"])]
+    assert all(
+        "pieces are not what the documents at version 0 give now: the lake was made anew" in one for one in warned
+    )
+
+
+def test_a_text_that_ends_before_the_piece_begins(sail: Session, tmp_path: Path) -> None:
+    for name, times in (("lake", 40), ("other", 2)):
+        write(Lake(sail, str(tmp_path / name)), [Doc("a" * 32, "the lazy dog " * times, "web")])
+    export(
+        Lake(sail, str(tmp_path / "lake")),
+        TOKENIZER,
+        Export(row_length=16, eval_share=0),
+        str(tmp_path / "out"),
+        Silent(),
+    )
+    shard = tmp_path / "out" / manifest(tmp_path / "out")["shards"][0]["path"]
+    rows = range(manifest(tmp_path / "out")["counts"]["num_rows"])
+    row = next(row for row in rows if told(f"{shard}:{row}")["segments"][0]["offset"] > 16)
+    printed = said(told(f"{shard}:{row}", str(tmp_path / "other")))
+    assert "stands and the text gives no further token" in printed
+
+
+def test_another_tokenizer_beside_the_shards(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported, tmp_path / "out")
+    (tmp_path / "out" / "tokenizer.json").write_bytes(bpe(vocab_size=300))
+    found = told(f"{tmp_path / 'out' / 'qa' / 'train-00000.arrow'}:0")
+    assert not found["tokenizer_is_the_exports"]
+    assert "Warning: the tokenizer beside the shards is another than the one that the manifest names; " in said(found)
 
 
 def test_the_lake_may_have_moved(exported: Path, told_lake: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ AGAIN = "if this change is meant, run `python notebooks/execute.py` and look at 
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the notebooks, run afresh."""
     target = tmp_path_factory.mktemp("notebooks")
-    environment = {name: value for name, value in os.environ.items() if name != "LAKE"}
+    environment = {name: value for name, value in os.environ.items() if name not in ("LAKE", "RUN")}
     command = [sys.executable, str(FOLDER / "execute.py"), "--to", str(target)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -52,8 +52,19 @@ def bars(picture: str) -> int:
     return sum(float(rect.get("width", "0")) > 0 and float(rect.get("height", "0")) > 0 for rect in found)
 
 
+def lines(picture: str) -> int:
+    """Curves of a picture."""
+    found = ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}path")
+    return sum("line" in path.get("class", "").split() and path.get("d", "").count(" ") > 2 for path in found)
+
+
 def test_there_are_notebooks() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["01_why_was_this_dropped", "02_near_duplicates", "03_shards"]
+    assert [path.stem for path in NOTEBOOKS] == [
+        "01_why_was_this_dropped",
+        "02_near_duplicates",
+        "03_shards",
+        "04_training",
+    ]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -61,6 +72,7 @@ def test_a_notebook_prints_and_draws_what_is_kept(notebook: Path, executed: Path
     again = executed / notebook.name
     assert printed(again) == printed(notebook), AGAIN
     assert [bars(picture) for picture in pictures(again)] == [bars(picture) for picture in pictures(notebook)], AGAIN
+    assert [lines(picture) for picture in pictures(again)] == [lines(picture) for picture in pictures(notebook)], AGAIN
     sources = [[cell.source for cell in nbformat.read(path, as_version=4).cells] for path in (again, notebook)]
     assert sources[0] == sources[1]
 
@@ -93,3 +105,10 @@ def test_documents_of_a_row_are_coloured_and_stay_text(executed: Path) -> None:
     assert shown.count("<span") == 2 + 4
     assert set(re.findall(r"</?([a-z]+)", shown)) == {"p", "span", "i"}
     assert "&lt;|endoftext|&gt;" in shown
+
+
+def test_the_run_of_the_last_one_is_drawn_whole() -> None:
+    # four losses and one for each of four domains; excess, weights, rate and norm; weights under two etas
+    assert [lines(picture) for picture in pictures(FOLDER / "04_training.ipynb")] == [8, 10, 8]
+    assert "the same weights again: True" in printed(FOLDER / "04_training.ipynb")
+    assert "below the entropy of single tokens: True" in printed(FOLDER / "04_training.ipynb")

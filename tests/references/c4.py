@@ -11,8 +11,15 @@ POLICY_ANY_CASE = re.compile("|".join(POLICY), re.IGNORECASE)
 JAVASCRIPT_ANY_CASE = re.compile("javascript", re.IGNORECASE)
 
 
-def _page(text: str, lines: list[str]) -> dict[str, Any]:
-    return {
+class Page(dict[str, Any]):
+    """What is measured of a page, and what is left of it."""
+
+    remaining = ""
+
+
+def _page(text: str, lines: list[str]) -> Page:
+    page = Page()
+    page |= {
         "num_chars": len(text),
         "num_lines": len(lines),
         "num_sentences": 0,
@@ -26,9 +33,11 @@ def _page(text: str, lines: list[str]) -> dict[str, Any]:
         "num_citations": None,
         "has_javascript": None,
     }
+    return page
 
 
-def _finish(page: dict[str, Any], kept: list[str], remaining: str) -> dict[str, Any]:
+def _finish(page: Page, kept: list[str], remaining: str) -> Page:
+    page.remaining = remaining
     page["num_kept_lines"] = len(kept)
     page["num_kept_chars"] = len(remaining)
     page["frac_kept_chars"] = len(remaining) / page["num_chars"] if page["num_chars"] else None
@@ -36,7 +45,7 @@ def _finish(page: dict[str, Any], kept: list[str], remaining: str) -> dict[str, 
     return page
 
 
-def c4_paper(text: str, min_words: int = 5, end_marks: bool = True) -> dict[str, Any]:
+def c4_paper(text: str, min_words: int = 5, end_marks: bool = True) -> Page:
     page = _page(text, text.split("\n"))
     page.update(num_lines_javascript=0, num_lines_policy=0, num_citations=0)
     page["has_lorem_ipsum"] = "lorem ipsum" in text.lower()
@@ -59,9 +68,7 @@ def c4_paper(text: str, min_words: int = 5, end_marks: bool = True) -> dict[str,
     return _finish(page, kept, "\n".join(kept).strip())
 
 
-def _by_splitlines(
-    text: str, min_words: int, end_marks: bool, marks: tuple[str, ...], count_before: bool
-) -> dict[str, Any]:
+def _by_splitlines(text: str, min_words: int, end_marks: bool, marks: tuple[str, ...], count_before: bool) -> Page:
     page = _page(text, text.splitlines())
     page.update(num_lines_long_word=0, num_lines_javascript=0, num_lines_policy=0, num_citations=0)
     page.update(has_lorem_ipsum=False, has_curly_bracket=False)
@@ -96,15 +103,15 @@ def _by_splitlines(
     return _finish(page, kept, "\n".join(kept).strip())
 
 
-def c4_tfds(text: str, min_words: int = 5, end_marks: bool = True) -> dict[str, Any]:
+def c4_tfds(text: str, min_words: int = 5, end_marks: bool = True) -> Page:
     return _by_splitlines(text, min_words, end_marks, (".", "?", "!", '"'), count_before=False)
 
 
-def c4_datatrove(text: str, min_words: int = 3, end_marks: bool = True) -> dict[str, Any]:
+def c4_datatrove(text: str, min_words: int = 3, end_marks: bool = True) -> Page:
     return _by_splitlines(text, min_words, end_marks, (".", "?", "!", '"', "'"), count_before=True)
 
 
-def c4_dclm(text: str, min_words: int = 5, end_marks: bool = True) -> dict[str, Any]:
+def c4_dclm(text: str, min_words: int = 5, end_marks: bool = True) -> Page:
     """One step after the other over the whole page, as the steps of the peer's configuration."""
     page = _page(text, text.split("\n"))
     lines = [line for line in text.split("\n") if all(len(word) <= 1000 for word in line.split())]
@@ -132,7 +139,7 @@ def c4_dclm(text: str, min_words: int = 5, end_marks: bool = True) -> dict[str, 
     return _finish(page, [line for line in lines if line], "\n".join(lines).strip())
 
 
-def c4_dolma(text: str, min_words: int = 3, end_marks: bool = True) -> dict[str, Any]:
+def c4_dolma(text: str, min_words: int = 3, end_marks: bool = True) -> Page:
     lines = text.split("\n")
     page = _page(text, lines)
     page["has_lorem_ipsum"] = "lorem ipsum" in text.lower()

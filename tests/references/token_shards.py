@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import xxhash
 
@@ -21,6 +22,7 @@ class Row:
     doc_ids: list[str]
     offsets: list[int]
     repeats: list[int]
+    loss_weights: list[float] | None = None  # as long as the tokens
 
 
 def random_rows(seed: int, num: int, row_length: int, vocab_size: int, name: str) -> list[Row]:
@@ -51,17 +53,28 @@ def arrow_bytes(rows: list[Row], row_length: int, dtype: str, pad: int) -> bytes
         ],
         metadata={"winnow.format": "tokens", "winnow.version": "1"},
     )
-    columns = [
+    columns: list[list[Any]] = [
         [row.tokens + [pad] * (row_length - len(row.tokens)) for row in rows],
         [len(row.tokens) for row in rows],
         *([getattr(row, name) for row in rows] for name in ("starts", "doc_ids", "offsets", "repeats")),
     ]
-    batch = pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
+    if rows[0].loss_weights is not None:
+        weights = [row.loss_weights or [] for row in rows]
+        columns.append([one + [0.0] * (row_length - len(one)) for one in weights])
+        schema = schema.append(pa.field("loss_weights", pa.list_(pa.float16(), row_length), nullable=False))
+    batch = pa.record_batch([_array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema=schema)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, schema) as writer:
         writer.write_batch(batch)
     content: bytes = sink.getvalue().to_pybytes()
     return content
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """An Arrow array; one of lists of float16, which Arrow takes from NumPy only, by way of it."""
+    if kind == pa.list_(pa.float16(), getattr(kind, "list_size", -1)):
+        return pa.FixedSizeListArray.from_arrays(pa.array(np.array(values, np.float16).reshape(-1)), type=kind)
+    return pa.array(values, kind)
 
 
 def folder_of(domain: str) -> str:
@@ -80,10 +93,10 @@ def write_export(
     dtype: str = "uint16",
     rows_per_shard: int = 50,
     pad: int = 2,
+    tokenizer: bytes = b'{"a": "tokenizer"}',
 ) -> dict[str, Any]:
     """Write an export of these rows, by domain and split; gives its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = b'{"a": "tokenizer"}'
     (folder / "tokenizer.json").write_bytes(tokenizer)
     shards, listed = [], []
     for domain in sorted(domains):
@@ -137,6 +150,8 @@ def write_export(
         "domains": listed,
         "shards": sorted(shards, key=lambda shard: str(shard["path"])),
     }
+    if any(row.loss_weights is not None for splits in domains.values() for rows in splits.values() for row in rows):
+        manifest["loss_weights"] = "float16"
     write_manifest(folder, manifest)
     return manifest
 

@@ -28,7 +28,8 @@ class Content:
     Attributes:
         tokens: `int64`, or `stored` for the type that the shards have.
         labels: `aligned`: each token itself, for models that shift (Hugging Face's). `shifted`: the next token. -100
-            where there is nothing to learn: padding, and what `predict_first_tokens` leaves out. None: no labels.
+            where there is nothing to learn: padding, what `predict_first_tokens` leaves out, and tokens whose stored
+            loss weight is 0. None: no labels.
         predict_first_tokens: whether the first token of a segment is to be predicted from the segment before it. The
             first of a row never is, as nothing stands before it.
         position_ids: int64 [n, row_length], which begin at 0 in each segment.
@@ -36,6 +37,8 @@ class Content:
             each other where these are equal.
         cu_seqlens: int32, where segments begin in the batch laid out as one row, and its length at the end;
             `max_seqlen` comes with it, the longest segment.
+        loss_weights: float32 [n, row_length], how much each of the labels counts in the loss: what the shards say, 1
+            where they say nothing, 0 where a label is -100.
     """
 
     tokens: Literal["int64", "stored"] = "int64"
@@ -44,11 +47,14 @@ class Content:
     position_ids: bool = False
     document_ids: bool = False
     cu_seqlens: bool = False
+    loss_weights: bool = False
 
     def __post_init__(self) -> None:
         for name, choices in (("tokens", ("int64", "stored")), ("labels", ("aligned", "shifted", None))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: expected one of {choices}")
+        if self.loss_weights and self.labels is None:
+            raise ValueError("loss_weights are those of labels: ask for labels too, `aligned` or `shifted`")
 
     @property
     def segments(self) -> bool:
@@ -78,6 +84,8 @@ def read_rows(
                 "0, do not ascend, or pass the end of its tokens: run the export again"
             )
         _write_segments(batch, lines, num, content)
+        if content.labels and (content.loss_weights or store.manifest.loss_weights):
+            _write_loss_weights(batch, lines, content)
     del held  # until here the kernels read from what it keeps mapped
     return batch
 
@@ -106,6 +114,15 @@ def _write_segments(batch: Batch, lines: npt.NDArray[np.int64], num: int, conten
         batch["document_ids"] = document_ids
     if content.cu_seqlens:
         batch["cu_seqlens"], batch["max_seqlen"] = cu_seqlens, int(longest)
+
+
+def _write_loss_weights(batch: Batch, lines: npt.NDArray[np.int64], content: Content) -> None:
+    """Loss weights, if asked for; where shards have them, labels of weight 0 are ignored, asked for or not."""
+    labels = batch["labels"]
+    weights = np.empty(labels.shape if content.loss_weights else (0, 0), np.float32)
+    row_kernels.write_loss_weights(lines, content.labels == "shifted", row_kernels.HALVES, labels, weights)
+    if content.loss_weights:
+        batch["loss_weights"] = weights
 
 
 def read_samples(store: ShardStore, samples: Samples, content: Content) -> Batch:

@@ -1,8 +1,10 @@
 """Where shards lie: a folder of this machine, read in place, or one far away, of which copies are kept."""
 
+import errno
 import fcntl
 import hashlib
 import os
+import sys
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from training.data.manifest import NAME, Manifest, ShardEntry, parse_manifest, r
 
 _STRIPES = 64
 _ABANDONED_S = 900
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class NoRoomError(DataError):
@@ -87,21 +90,19 @@ class CachedFiles:
         max_bytes: how much the copies of all exports in `folder` may take.
 
     Raises:
-        ManifestError: the manifest cannot be read, or is wrong.
+        DataError: fsspec does not know such addresses or lacks a package for them, or the address cannot be reached.
+        ManifestError: there is no manifest, or it is wrong.
     """
 
     def __init__(self, url: str, folder: str | Path, max_bytes: int) -> None:
-        try:
-            from fsspec.core import url_to_fs  # type: ignore[import-untyped]
-        except ModuleNotFoundError:
-            raise DataError(f"{url} is read through fsspec, which is not installed: pip install fsspec") from None
         address = url.rstrip("/").removesuffix(f"/{NAME}")
-        remote: tuple[Any, str] = url_to_fs(address)
-        self._remote, self._address = remote
+        self._remote, self._address = _opened(address)
         try:
             content: bytes = self._remote.cat_file(f"{self._address}/{NAME}")
         except FileNotFoundError:
             raise ManifestError(f"no {NAME} at {address}: expected the folder of a finished export") from None
+        except _failures() as error:
+            raise _unreachable(f"{address}/{NAME}", error) from error
         self.manifest = parse_manifest(content, where=f"{address}/{NAME}")
         self._cache = Path(folder)
         self.folder = self._cache / self.manifest.sha256[:16]
@@ -112,7 +113,8 @@ class CachedFiles:
         """A copy of the shard, fetched if there is none.
 
         Raises:
-            NoRoomError: the copies that may be deleted do not make enough room.
+            NoRoomError: the copies that may be deleted do not make enough room, or the disk is full.
+            DataError: the shard cannot be fetched.
             ShardError: the shard is missing, or has another size than the manifest says.
         """
         path = self.folder / entry.path
@@ -120,18 +122,29 @@ class CachedFiles:
             return path
         with self._locked(f"{xxhash.xxh3_64_intdigest(str(path).encode()) % _STRIPES:02d}"):
             if not self._present(path, entry):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                part = path.with_name(f"{path.name}.{os.getpid()}.part")
-                with self._locked("room"):
-                    self._make_room(entry.num_bytes, mapped)
-                    with part.open("wb") as reserved:  # so that others count what is on its way
-                        reserved.truncate(entry.num_bytes)
                 try:
-                    self._fetch(entry, part)
-                    part.replace(path)
-                finally:
-                    part.unlink(missing_ok=True)
+                    self._copy(entry, path, mapped)
+                except OSError as error:
+                    if error.errno not in _FULL:
+                        raise
+                    raise NoRoomError(
+                        f"the disk of {self._cache} is full: {entry.path} of {self.manifest.where} could not be copied "
+                        f"to it. Make room, or lower cache_bytes, which is {self._max_bytes:,}"
+                    ) from error
         return path
+
+    def _copy(self, entry: ShardEntry, path: Path, mapped: Collection[Path]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            with self._locked("room"):
+                self._make_room(entry.num_bytes, mapped)
+                with part.open("wb") as reserved:  # so that others count what is on its way
+                    reserved.truncate(entry.num_bytes)
+            self._fetch(entry, part)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     def discard(self, entry: ShardEntry) -> bool:
         """Delete a damaged copy, which may have been damaged here."""
@@ -156,6 +169,10 @@ class CachedFiles:
                 f"{address} is missing, though {self.manifest.where} lists it: copy the export again, with all of "
                 "its folders"
             ) from None
+        except _failures() as error:
+            if isinstance(error, OSError) and error.errno in _FULL:
+                raise
+            raise _unreachable(address, error) from error
         size = part.stat().st_size
         if size != entry.num_bytes:
             raise ShardError(wrong_size(address, size, entry))
@@ -196,6 +213,34 @@ class CachedFiles:
         with (self._cache / ".locks" / name).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _opened(address: str) -> tuple[Any, str]:
+    """The file system of an address, and what it calls the address."""
+    try:
+        from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+    except ModuleNotFoundError:
+        raise DataError(f"{address} is read through fsspec, which is not installed: pip install fsspec") from None
+    try:
+        found: tuple[Any, str] = url_to_fs(address)
+    except ImportError as error:
+        raise DataError(
+            f"fsspec lacks a package for {address} ({error}): install it, or copy the export to a disk of this machine"
+        ) from error
+    except ValueError as error:
+        raise DataError(f"{address} is no address that fsspec knows ({error})") from error
+    return found
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What a file system of fsspec raises where a file cannot be had; through aiohttp, its errors too."""
+    aiohttp = sys.modules.get("aiohttp")
+    return (OSError,) if aiohttp is None else (OSError, aiohttp.ClientError)
+
+
+def _unreachable(address: str, error: Exception) -> DataError:
+    said = str(error) or type(error).__name__
+    return DataError(f"{address} cannot be read ({said}): check the address, the network and whether you have access")
 
 
 def open_files(place: str | Path, *, cache: str | Path | None, cache_bytes: int) -> LocalFiles | CachedFiles:

@@ -290,8 +290,11 @@ class Loader:
         Args:
             num_workers: processes; 0 reads here.
             prefetch_factor: batches that each prepares ahead.
-            pin_memory: put tensors where a GPU copies from fastest.
+            pin_memory: put tensors where an accelerator copies from fastest; nothing changes where there is none.
             start_method: `fork`, `spawn` or `forkserver`; None for the platform's.
+
+        Raises:
+            DataError: one of them cannot be.
         """
         from training.data.torch_batches import TorchBatches
 

@@ -108,6 +108,7 @@ class Manifest:
         tokenizer: see there.
         domains: by name, sorted.
         record: the whole file as parsed, for what is not listed here (recipe, table versions, counts).
+        loss_weights: whether each token has a weight in the loss, as in exports of conversations.
     """
 
     where: str
@@ -118,6 +119,7 @@ class Manifest:
     tokenizer: Tokenizer
     domains: Mapping[str, DomainEntry]
     record: Mapping[str, Any]
+    loss_weights: bool = False
 
     @cached_property
     def shards(self) -> tuple[ShardEntry, ...]:
@@ -195,6 +197,7 @@ def parse_manifest(content: bytes, *, where: str) -> Manifest:
         tokenizer=tokenizer,
         domains=_domains(top, shards),
         record=record,
+        loss_weights="loss_weights" in record and bool(top.choice("loss_weights", ("float16",))),
     )
 
 

@@ -14,14 +14,18 @@ from numba.extending import intrinsic
 
 from training.data.order_kernels import kernel
 
-SHARD, PLACE, TOKENS, NUM_TOKENS, STARTS_OFFSETS, STARTS, STARTS_SIZE, NUM_FIELDS = range(8)
-"""What the line of a row says: its shard, its place there, the addresses of four buffers of the shard, and how many
-`starts` that has in all. The line of a shard has the same fields, `TOKENS` being 0 while it is not mapped."""
+SHARD, PLACE, TOKENS, NUM_TOKENS, STARTS_OFFSETS, STARTS, STARTS_SIZE, LOSS_WEIGHTS, NUM_FIELDS = range(9)
+"""What the line of a row says: its shard, its place there, the addresses of four buffers of the shard, how many
+`starts` that has in all, and the address of its loss weights, 0 where it has none. The line of a shard has the same
+fields, `TOKENS` being 0 while it is not mapped."""
 
 _PIECE = 256
 
 IGNORED = -100
 """The label of a token that nothing is learnt from, as PyTorch's cross entropy has it."""
+
+HALVES = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
+"""float32 of every float16, by its bits: Numba knows no float16."""
 
 
 @intrinsic
@@ -209,3 +213,31 @@ def write_segments(  # noqa: PLR0912 - one pass over the memory
                     if not across:
                         labels[i, begin] = IGNORED
     return longest
+
+
+@kernel
+def write_loss_weights(lines: Any, shifted: bool, halves: Any, labels: Any, loss_weights: Any) -> None:
+    """Write out how much each label counts, and take out those that count nothing.
+
+    Args:
+        lines: of the rows.
+        shifted: whether `labels` are next tokens; a weight goes with the token that is to be predicted.
+        halves: `HALVES`.
+        labels: [n, row_length]; set to `IGNORED` where the weight is 0.
+        loss_weights: float32 [n, row_length], written unless it has size 0; 1 for each label where the shards have no
+            weights.
+    """
+    length, step = labels.shape[1], 1 if shifted else 0
+    for i in range(lines.shape[0]):
+        address = lines[i, LOSS_WEIGHTS]
+        if address == 0:
+            for j in range(length if loss_weights.size else 0):
+                loss_weights[i, j] = 0.0 if labels[i, j] == IGNORED else 1.0
+            continue
+        stored = _carray(_pointer(address + 2 * length * lines[i, PLACE]), (length,), np.uint16)
+        for j in range(length):
+            weight = halves[stored[j + step]] if labels[i, j] != IGNORED else np.float32(0.0)
+            if weight == 0.0:
+                labels[i, j] = IGNORED
+            if loss_weights.size:
+                loss_weights[i, j] = weight

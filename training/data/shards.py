@@ -23,6 +23,8 @@ Integers = npt.NDArray[np.int64]
 Rows = npt.NDArray[Any]
 
 _COLUMNS = ("tokens", "num_tokens", "starts", "doc_ids", "offsets", "repeats")
+_WEIGHTS = "loss_weights"
+"""The column more that shards of conversations have: float16, as long as `tokens`."""
 
 
 class Segment(NamedTuple):
@@ -93,10 +95,11 @@ def open_shard(path: Path, entry: ShardEntry, manifest: Manifest, verify: Verify
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ShardError(f"{path} is not an Arrow file: {error}. Copy it again, or run the export again") from error
     expected = pa.list_(pa.type_for_alias(manifest.token_dtype), manifest.row_length)
-    if names != _COLUMNS or batch is None:
+    columns = (*_COLUMNS, _WEIGHTS) if manifest.loss_weights else _COLUMNS
+    if names != columns or batch is None:
         raise ShardError(
             f"{path} has {num_batches} record batches of the columns {', '.join(names)}; expected one of "
-            f"{', '.join(_COLUMNS)}"
+            f"{', '.join(columns)}"
         )
     kind = schema.field("tokens").type
     if not (
@@ -132,14 +135,25 @@ def _mapped(path: Path, content: pa.Buffer, batch: pa.RecordBatch, manifest: Man
         raise ShardError(f"{path} has columns of other types than an export writes: {batch.schema}")
     values = tokens.values
     parts = [values.buffers()[1], num_tokens.buffers()[1], starts.buffers()[1], starts.values.buffers()[1]]
+    mapped = [tokens, values, num_tokens, starts]
+    if manifest.loss_weights:
+        weights = batch[_WEIGHTS]
+        if weights.type != pa.list_(pa.field("item", pa.float16()), manifest.row_length):
+            raise ShardError(
+                f"{path} has loss weights of the type {weights.type}, expected {manifest.row_length:,} of float16 in "
+                "each row: run the export again"
+            )
+        parts.append(weights.values.buffers()[1])
+        mapped += [weights, weights.values]
     inside = all(
         part is None or part.size == 0 or content.address <= part.address < content.address + content.size
         for part in parts
     )
-    if not inside or any(column.null_count or column.offset for column in (tokens, values, num_tokens, starts)):
+    if not inside or any(column.null_count or column.offset for column in mapped):
         raise ShardError(f"{path} is compressed or has nulls, and cannot be mapped: run the export again")
     view = np.frombuffer(parts[0] or b"", dtype=manifest.token_dtype, count=len(values))
-    fields = [0, 0, *(part.address if part is not None else 0 for part in parts), len(starts.values)]
+    addresses = [part.address if part is not None else 0 for part in parts]
+    fields = [0, 0, *addresses[:4], len(starts.values), addresses[4] if manifest.loss_weights else 0]
     return Shard(path, view.reshape(-1, manifest.row_length), np.array(fields, dtype=np.int64), batch)
 
 

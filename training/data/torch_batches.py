@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from multiprocessing import get_all_start_methods
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,18 @@ class _Stream(IterableDataset[Batch]):
                 os.close(file)
 
 
+def _check(num_workers: int, prefetch_factor: int, start_method: str | None) -> None:
+    """Raise where torch's DataLoader would, and say what is meant."""
+    known = get_all_start_methods()
+    if num_workers < 0 or prefetch_factor < 1:
+        raise DataError(
+            f"expected num_workers of at least 0 and a prefetch_factor of at least 1, got {num_workers} and "
+            f"{prefetch_factor}"
+        )
+    if start_method is not None and start_method not in known:
+        raise DataError(f"start_method is {start_method!r}, and this machine starts processes by {', '.join(known)}")
+
+
 class TorchBatches:
     """A loader's batches as tensors, in order, by as many workers as asked for. Made by `Loader.dataloader`.
 
@@ -102,8 +115,11 @@ class TorchBatches:
     def __init__(
         self, loader: "Loader", *, num_workers: int, prefetch_factor: int, pin_memory: bool, start_method: str | None
     ) -> None:
+        _check(num_workers, prefetch_factor, start_method)
         self._loader = loader
-        self._settings: dict[str, Any] = {"num_workers": num_workers, "pin_memory": pin_memory}
+        # Without an accelerator there is nothing to pin for, and torch would warn of it at every iteration.
+        pinned = pin_memory and torch.accelerator.is_available()
+        self._settings: dict[str, Any] = {"num_workers": num_workers, "pin_memory": pinned}
         if num_workers:
             self._settings |= {"prefetch_factor": prefetch_factor, "multiprocessing_context": start_method}
         self._num_workers, self._prefetch_factor = num_workers, prefetch_factor

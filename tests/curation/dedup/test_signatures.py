@@ -11,8 +11,10 @@ import pytest
 from curation.dedup.as_datasketch import as_datasketch, signature_rows
 from curation.dedup.clusters import duplicates
 from curation.dedup.config import Dedup
+from curation.dedup.keep import Keep
 from curation.dedup.minhash import MinHash, estimate, sketch
 from curation.dedup.sketches import sketches
+from curation.dedup.stored import bound, stored_sketches
 from curation.text.batch import TextBatch
 
 SETTINGS = MinHash(bands=5, rows=3)
@@ -31,7 +33,8 @@ TEXTS = {
 
 
 def documents() -> pa.Table:
-    return pa.table({"doc_id": list(TEXTS), "source": ["web"] * len(TEXTS), "text": list(TEXTS.values())})
+    ids = list(TEXTS)
+    return pa.table({"doc_id": ids, "source": ["web"] * len(ids), "text": list(TEXTS.values()), "content_hash": ids})
 
 
 def mixed(value: int) -> int:
@@ -57,7 +60,7 @@ def test_keeping_signatures_changes_no_cluster(bench: Any, rows: Any) -> None:
     frame = bench.frame(documents())
     without = duplicates(frame, Dedup(minhash=SETTINGS, threshold=0.6), bench.checkpoint)
     kept = duplicates(frame, Dedup(minhash=SETTINGS, threshold=0.6, keep_signatures=True), bench.checkpoint)
-    assert without.signatures is None
+    assert without.stored is without.verified is None
     assert rows(without.clusters) == rows(kept.clusters) != []
     assert without.stats == kept.stats
 
@@ -66,8 +69,8 @@ def test_keeping_signatures_changes_no_cluster(bench: Any, rows: Any) -> None:
 def test_kept_signatures_are_those_of_the_bands(bench: Any) -> None:
     config = Dedup(minhash=SETTINGS, keep_signatures=True)
     kept = duplicates(bench.frame(documents()), config, bench.checkpoint)
-    assert kept.signatures is not None
-    table = kept.signatures.toArrow().sort_by("doc_id")
+    assert kept.stored is not None
+    table = kept.stored.signatures.toArrow().sort_by("doc_id")
     assert table.column("doc_id").to_pylist() == sorted(set(TEXTS) - {"e0", "e1"})
     found = signature_rows(table.column("signature"), SETTINGS)
     batch = TextBatch.from_texts([TEXTS[name] for name in table.column("doc_id").to_pylist()])
@@ -76,17 +79,21 @@ def test_kept_signatures_are_those_of_the_bands(bench: Any) -> None:
 
 @pytest.mark.parametrize("scope", [None, "source"])
 def test_keys_follow_from_the_signature_beside_them(bench: Any, scope: str | None) -> None:
-    config = Dedup(minhash=SETTINGS, keep_signatures=True, scope=scope)
-    unbound = Dedup(minhash=SETTINGS)
-    sketched = sketches(bench.frame(documents()), config).toArrow().sort_by("doc_id").to_pylist()
-    keys = {row["doc_id"]: row["keys"] for row in sketches(bench.frame(documents()), unbound).collect()}
-    for row in sketched:
+    frame = bench.frame(documents())
+    stored = stored_sketches(frame, SETTINGS, None, bench.checkpoint)
+    keys = {row["doc_id"]: row["keys"] for row in sketches(frame, Dedup(minhash=SETTINGS)).collect()}
+    for row in stored.rows.collect():
         if row["signature"] is None:
             assert keys[row["doc_id"]] == []
             continue
         own = band_keys([minimum % U64 for minimum in row["signature"]], SETTINGS)
         assert own == [key % U64 for key in keys[row["doc_id"]]]
-        assert (row["keys"] == keys[row["doc_id"]]) == (scope is None)
+    for keep in ((), (Keep("num_chars"), Keep("source", as_text=True), Keep("num_bytes"))):
+        config = Dedup(minhash=SETTINGS, keep=keep, scope=scope)
+        without_text = bound(stored.rows, frame, config).toArrow().sort_by("doc_id")
+        assert without_text == sketches(frame, config).toArrow().sort_by("doc_id")
+        found = {row["doc_id"]: row["keys"] for row in without_text.to_pylist()}
+        assert (found == keys) == (scope is None)
 
 
 def test_datasketch_finds_those_that_share_a_band() -> None:

@@ -2,19 +2,31 @@
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from references.object_store import ObjectStore, reachable
 
 from curation.export.manifest import added, from_bytes, manifest_of, to_bytes
 from curation.export.settings import ExportError
 from curation.export.storage import TEMPORARY, Storage, final_name
 
 
-@pytest.fixture(params=["folder", "uri"])
+@pytest.fixture
+def store() -> Iterator[ObjectStore]:
+    made = ObjectStore({"shelf": {"other/mine": b"mine"}})
+    with reachable(made):
+        yield made
+
+
+@pytest.fixture(params=["folder", "uri", "s3"])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     folder = tmp_path / "out"
+    if request.param == "s3":
+        request.getfixturevalue("store")
+        return Storage.at("s3://shelf/some/out/")
     return Storage.at(str(folder) if request.param == "folder" else folder.as_uri())
 
 
@@ -26,8 +38,24 @@ def test_files_come_back(storage: Storage) -> None:
     storage.write("top.json", b"")
     assert storage.files() == {"a/b.arrow": 4, "top.json": 0}
     assert storage.read("a/b.arrow") == b"two!"
-    storage.delete(["a/b.arrow", "not/there"])
+    large = bytes(range(256)) * 50_000
+    storage.write("large", large)
+    assert storage.read("large") == large
+    storage.delete(["a/b.arrow", "not/there", "large"])
     assert storage.files() == {"top.json": 0}
+
+
+def test_objects_of_a_store(store: ObjectStore) -> None:
+    storage = Storage.at("s3://shelf/out")
+    storage.write("a/b.arrow", b"one")
+    assert store.buckets == {"shelf": {"other/mine": b"mine", "out/a/b.arrow": b"one"}}
+    assert storage.free_bytes() is None
+    store.full = True
+    with pytest.raises(ExportError, match=r"cannot write s3://shelf/out/a/c.arrow: .*QuotaExceeded.*--to"):
+        storage.write("a/c.arrow", bytes(20_000_000))
+    assert storage.files() == {"a/b.arrow": 3}
+    with pytest.raises(ExportError, match=r"cannot write s3://none/out/a: .*NO_SUCH_BUCKET"):
+        Storage.at("s3://none/out").write("a", b"")
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,8 +76,9 @@ def test_places_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="cannot write"):
         Storage.at(str(tmp_path / "file")).write("a", b"")
-    with pytest.raises(ExportError, match="cannot be reached"):
-        Storage.at("nonsense://a/b")
+    for uri in ("nonsense://a/b", "memory://a/b"):
+        with pytest.raises(ExportError, match=rf"{uri} cannot be reached: .*Give a folder, or a URI of file://, s3://"):
+            Storage.at(uri)
 
 
 def test_names_of_files_that_are_being_written() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from references.tokenizers_made import bpe, changed, saved, words
 from tokenizers import Tokenizer
@@ -19,6 +19,8 @@ from curation.export.tokenizer import ExportTokenizer
 BPE = bpe()
 OURS = ExportTokenizer(content=BPE, name="small", eos="<|endoftext|>")
 PLAIN = Tokenizer.from_str(BPE.decode())
+SPELT = Tokenizer.from_str(BPE.decode())  # to which what looks like a special token is plain text
+SPELT.encode_special_tokens = True
 
 
 def split(tokenizer: ExportTokenizer, texts: list[str]) -> list[list[int]]:
@@ -29,9 +31,10 @@ def split(tokenizer: ExportTokenizer, texts: list[str]) -> list[list[int]]:
 
 
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=80), max_size=12))
+@example(texts=["<|endoftext|>"])
 @settings(max_examples=100, deadline=None)
 def test_the_ids_are_the_librarys(texts: list[str]) -> None:
-    assert split(OURS, texts) == [PLAIN.encode(text).ids for text in texts]
+    assert split(OURS, texts) == [SPELT.encode(text).ids for text in texts]
 
 
 def test_large_batches_are_cut_and_nothing_moves() -> None:
@@ -151,26 +154,3 @@ def test_names_of_nothing(tmp_path: Path) -> None:
     (tmp_path / "t" / "tokenizer_config.json").write_text("{")
     with pytest.raises(ExportError, match="is not JSON"):
         find_tokenizer(str(tmp_path / "t"))
-
-
-def test_a_name_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub
-
-    asked = []
-
-    def download(repository: str, name: str, revision: str | None = None) -> str:
-        asked.append((repository, name, revision))
-        if name == "special_tokens_map.json":
-            raise OSError("404")
-        return str(saved(BPE if name == "tokenizer.json" else b"{}", tmp_path / name))
-
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
-    assert find_tokenizer("someone/small@v2").content == BPE
-    assert asked[0] == ("someone/small", "tokenizer.json", "v2")
-
-    def fails(*arguments: Any, **more: Any) -> str:
-        raise OSError("no connection")
-
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fails)
-    with pytest.raises(ExportError, match=r"no tokenizer someone/small: .*no connection"):
-        find_tokenizer("someone/small")

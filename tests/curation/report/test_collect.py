@@ -15,7 +15,7 @@ from curation.decide import NOT_REPRESENTATIVE
 from curation.dedup.config import Dedup
 from curation.recipe import Recipe
 from curation.report.clusters import duplicates
-from curation.report.collect import breakdown, effects, language_column, overlap
+from curation.report.collect import effects, language_column, overlap
 from curation.report.distributions import histograms
 from curation.report.examples import pick_dropped, quarantined, with_texts, with_values
 from curation.report.findings import Histogram
@@ -185,30 +185,8 @@ def left_after(drop: set[str]) -> set[str]:
     return {row["doc_id"] for row in ROWS.decisions if not set(row["reasons"]) - drop}
 
 
-def test_groups(frames: dict[str, DataFrame]) -> None:
+def test_the_language_is_found() -> None:
     assert language_column(RECIPE) == "language.label"
-    found = breakdown(frames["decisions"], frames["signals"], frames["documents"], "language.label")
-    ruled, passed = left_after({NOT_DRAWN, NOT_REPRESENTATIVE}), left_after({NOT_DRAWN})
-    kept = left_after(set())
-    sizes = {row["doc_id"]: row["num_bytes"] for row in ROWS.signals}
-    names = {row["doc_id"]: row["source"] for row in ROWS.documents}
-    spoken = {row["doc_id"]: row["language"]["label"] for row in ROWS.signals}
-    for groups, key in ((found.sources, names), (found.languages, spoken), ((found.total,), dict.fromkeys(names))):
-        assert [group.name for group in groups] == [
-            name for name, _ in sorted(Counter(key.values()).items(), key=lambda pair: -pair[1])
-        ]
-        for group in groups:
-            mine = {doc_id for doc_id, name in key.items() if name == group.name}
-            assert group.documents == len(mine)
-            assert group.num_bytes == sum(sizes[doc_id] for doc_id in mine)
-            assert group.after_rules == len(mine & ruled)
-            assert group.after_dedup == len(mine & passed)
-            assert group.kept == len(mine & kept)
-            assert group.kept_bytes == sum(sizes[doc_id] for doc_id in mine & kept)
-    assert found.other_sources == (0, 0)
-    without = breakdown(frames["decisions"], frames["signals"], frames["documents"], None)
-    assert without.languages == ()
-    assert without.sources == found.sources
 
 
 def test_reasons_and_their_overlap(frames: dict[str, DataFrame]) -> None:
@@ -339,8 +317,6 @@ def test_quarantine(frames: dict[str, DataFrame]) -> None:
 
 def test_tables_without_rows(frames: dict[str, DataFrame]) -> None:
     none = {name: frame.limit(0) for name, frame in frames.items()}
-    groups = breakdown(none["decisions"], none["signals"], none["documents"], "language.label")
-    assert (groups.total.documents, groups.sources, groups.languages) == (0, (), ())
     found = effects(none["decisions"], none["documents"], RECIPE, [])
     assert sum(reason.documents for reason in found.reasons) == 0
     assert overlap(none["decisions"], found.reasons) == {}

@@ -18,13 +18,13 @@ from curation.report.findings import (
     Example,
     Excerpt,
     Findings,
-    Group,
     Histogram,
     Quarantined,
     Reason,
     StageTime,
     TableVersion,
 )
+from curation.report.groups import Group
 from curation.report.page import losses, overlap_matrix, page, recipe_settings, source_matrix
 from curation.rules import Rule
 from curation.sampling.config import Sampling

@@ -3,7 +3,8 @@
 import re
 from xml.etree import ElementTree
 
-from curation.report.findings import Bin, Group, Histogram
+from curation.report.findings import Bin, Histogram
+from curation.report.groups import Group
 from curation.report.pictures import columns, histogram, similarities, steps
 
 BINS = tuple(

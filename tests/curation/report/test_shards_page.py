@@ -1,12 +1,12 @@
 """The page of an export: counted again by hand, everything escaped, one file that needs nothing else."""
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from references.export_page import tables, text_of
+from references.html_check import Closed
 
 from curation.export.manifest import COUNTS, added, manifest_of
 from curation.report.pictures import amounts, lengths, tokens_of
@@ -91,32 +91,6 @@ def test_names_stay_text(name: str) -> None:
     assert "<img" not in html
     assert "\x00" not in html
     assert {(name or "(empty)").translate({0: "\u2400"}), "other"} <= set(tables(html, strip=False)["by-domain"])
-
-
-class Closed(HTMLParser):
-    """Complains of tags that do not match, and of whatever a page could load or run."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: set[str] = set()
-        self.links: set[str] = set()
-        self.feed(html)
-        self.close()
-        assert not self.open
-        assert self.links <= {f"#{name}" for name in self.ids} | {"data:,"}
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag not in ("script", "img", "iframe", "object")
-        found = dict(attrs)
-        assert not [name for name in found if name.startswith("on")]
-        self.links |= {found[name] or "" for name in ("src", "href") if name in found}
-        self.ids |= {found["id"] or ""} if "id" in found else set()
-        if tag not in ("meta", "link", "wbr", "br"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 @pytest.mark.parametrize(

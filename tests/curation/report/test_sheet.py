@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from curation.report.findings import Group
+from curation.report.curves import Curve, curves
+from curation.report.groups import Group
 from curation.report.pictures import columns, steps
 from curation.report.sheet import sheet
 
@@ -46,6 +47,15 @@ def test_a_sheet_carries_its_colours_and_nothing_else_of_the_page() -> None:
     texts = [text.text for text in ElementTree.fromstring(made).iter(f"{SVG}text")]
     assert texts[-2:] == ["kept <b>", "dropped"]
     assert made.count("xmlns=") == 1
+
+
+def test_curves_keep_their_colours() -> None:
+    drawn = curves([Curve(kind="c1", says="a", points=[(1, 2.0), (2, 1.0)])], "Loss")
+    made = sheet([("loss", drawn)], legend=[("curve c1", "a")])
+    style = ElementTree.fromstring(made).findtext(f"{SVG}style") or ""
+    for rule in (".c1,.c9{--line:", ".picture .curve path{stroke:var(--line)", ".picture .curve rect{fill:var(--line)"):
+        assert rule in style
+    assert made.count('class="curve c1"') == 2  # the line, and its box in the legend
 
 
 def test_what_draws_nothing_is_left_out() -> None:

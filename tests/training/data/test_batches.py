@@ -11,7 +11,7 @@ from references.token_shards import Row, random_rows, write_export
 
 from training.data import Content, DataError, Loader
 
-EVERYTHING = Content(labels="aligned", position_ids=True, document_ids=True, cu_seqlens=True)
+EVERYTHING = Content(labels="aligned", position_ids=True, document_ids=True, cu_seqlens=True, loss_weights=True)
 Rows = dict[str, dict[str, list[Row]]]
 
 
@@ -25,7 +25,12 @@ def same(batch: dict[str, Any], expected: dict[str, Any], names: Any) -> None:
 @pytest.mark.parametrize("predict_first", [False, True])
 def test_agrees_with_plain_python(export: Path, rows: Rows, labels: Any, predict_first: bool) -> None:
     content = Content(
-        labels=labels, predict_first_tokens=predict_first, position_ids=True, document_ids=True, cu_seqlens=True
+        labels=labels,
+        predict_first_tokens=predict_first,
+        position_ids=True,
+        document_ids=True,
+        cu_seqlens=True,
+        loss_weights=True,
     )
     loader = Loader(export, seed=2, batch_size=8, content=content)
     for batch in itertools.islice(loader, 30):
@@ -48,6 +53,7 @@ def test_agrees_with_plain_python(export: Path, rows: Rows, labels: Any, predict
         Content(document_ids=True),
         Content(cu_seqlens=True),
         Content(tokens="stored", labels="aligned", cu_seqlens=True),
+        Content(labels="aligned", loss_weights=True),
     ],
 )
 def test_only_what_is_asked_for(export: Path, content: Content) -> None:
@@ -55,7 +61,11 @@ def test_only_what_is_asked_for(export: Path, content: Content) -> None:
     whole = Loader(export, seed=2, batch_size=8, content=EVERYTHING)
     batch, all_of_it = loader.next_batch(), whole.next_batch()
     asked = {"tokens", "sample", "domain", "epoch", "row", "next"}
-    asked |= {name for name in ("labels", "position_ids", "document_ids", "cu_seqlens") if getattr(content, name)}
+    asked |= {
+        name
+        for name in ("labels", "position_ids", "document_ids", "cu_seqlens", "loss_weights")
+        if getattr(content, name)
+    }
     assert set(batch) == asked | ({"max_seqlen"} if content.cu_seqlens else set())
     for name in asked - {"labels"}:
         assert np.array_equal(batch[name], all_of_it[name])
@@ -67,6 +77,7 @@ def test_types(export: Path) -> None:
     assert kinds == {
         "tokens": "int64",
         "labels": "int64",
+        "loss_weights": "float32",
         "position_ids": "int64",
         "document_ids": "int32",
         "cu_seqlens": "int32",
@@ -104,7 +115,7 @@ def test_one_sample(export: Path) -> None:
     one = loader[18]
     assert loader.n == 0
     assert one["sample"] == 18
-    for name in ("tokens", "labels", "position_ids", "document_ids"):
+    for name in ("tokens", "labels", "position_ids", "document_ids", "loss_weights"):
         assert one[name].shape == (32,)
         assert np.array_equal(one[name], batch[name][2])
     assert one["cu_seqlens"][-1] == 32

@@ -12,6 +12,7 @@ from typing import Any
 import fsspec
 import numpy as np
 import pytest
+from references.web_server import Answer, Request, serving
 
 from training.data import DataError, Loader, ManifestError, OrderSettings, ShardError
 
@@ -120,8 +121,68 @@ def test_a_shard_damaged_there_is_named(remote: str, tmp_path: Path) -> None:
 def test_addresses_that_cannot_be_read(tmp_path: Path, remote: str) -> None:
     with pytest.raises(ManifestError, match=r"no manifest.json at memory://nowhere"):
         Loader("memory://nowhere", cache=tmp_path)
+    with pytest.raises(DataError, match=r"nonsense://a is no address that fsspec knows"):
+        Loader("nonsense://a", cache=tmp_path)
+    with pytest.raises(DataError, match=r"lacks a package for oss://a \(Install ossfs.*\): install it, or copy the"):
+        Loader("oss://a", cache=tmp_path)
     with pytest.raises(DataError, match=r"memory://remote is far away: name a folder for local copies"):
         Loader(remote)
+
+
+def test_over_http(export: Path, tmp_path: Path) -> None:
+    """Through fsspec's own HTTP client: shards are fetched once each, what is refused or cut off is told by address."""
+    refused: dict[str, Answer] = {}
+
+    def answer(request: Request) -> Answer:
+        path = export / request.path.removeprefix("/an export/")
+        answers = {name: told for name, told in refused.items() if request.path.endswith(name)}
+        if answers or not path.is_file():
+            return next(iter(answers.values()), Answer(404))
+        return Answer(200, {}, path.read_bytes())
+
+    with serving(answer) as server:
+        address = f"{server.address}/an%20export"
+        loader = Loader(address, seed=1, batch_size=16, cache=tmp_path / "a")
+        assert [request.path for request in server.requests] == ["/an export/manifest.json"]
+        assert np.array_equal(read(loader, 30), read(Loader(export, seed=1, batch_size=16), 30))
+        fetched = [request.path for request in server.requests if request.method == "GET"]
+        assert len(fetched) == len(set(fetched)) == 1 + len(sizes(tmp_path / "a"))
+        refused["train-00001.arrow"] = Answer(503)
+        with pytest.raises(DataError, match=r"/train-00001.arrow cannot be read \(503.*the network"):
+            read(Loader(address, seed=1, batch_size=64, cache=tmp_path / "b"), 5)
+        refused["train-00001.arrow"] = Answer(200, {"Content-Length": "4000"}, b"cut off")
+        with pytest.raises(DataError, match=r"/train-00001.arrow cannot be read"):
+            read(Loader(address, seed=1, batch_size=64, cache=tmp_path / "b"), 5)
+        assert not list(tmp_path.rglob("*.part"))
+        refused.clear()
+        assert len(read(Loader(address, seed=1, batch_size=64, cache=tmp_path / "b"), 5)) == 5
+        refused["manifest.json"] = Answer(403)
+        with pytest.raises(DataError, match=r"/an%20export/manifest.json cannot be read \(403, message='Forbidden'"):
+            Loader(address, cache=tmp_path / "c")
+        refused.clear()
+        with pytest.raises(ManifestError, match=r"no manifest.json at http://127.0.0.1:\d+/nothing: expected"):
+            Loader(f"{server.address}/nothing", cache=tmp_path / "c")
+    with pytest.raises(DataError, match=r"an%20export/manifest.json cannot be read \(Cannot connect to host"):
+        Loader(address, cache=tmp_path / "c")
+
+
+def test_a_full_disk_says_so(export: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for it."""
+    program = (
+        "import resource, sys, fsspec\n"
+        "from training.data import Loader\n"
+        "fsspec.filesystem('memory').put(sys.argv[1], '/remote', recursive=True)\n"
+        "loader = Loader('memory://remote', batch_size=64, cache=sys.argv[2])\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "loader.next_batch()\n"
+    )
+    command = [sys.executable, "-c", program, str(export), str(tmp_path)]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"training.data.files.NoRoomError: the disk of {tmp_path} is full: "), done.stderr
+    assert last.endswith("could not be copied to it. Make room, or lower cache_bytes, which is 50,000,000,000")
+    assert not list(tmp_path.rglob("*.part"))
 
 
 def test_a_file_address_is_read_in_place(export: Path) -> None:

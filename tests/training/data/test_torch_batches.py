@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")  #
 WEIGHTS = {"books": 0.3, "web pages": 0.2, "ärzte/..": 0.5, "held": 0.0}
 OTHER = {"books": 0.1, "web pages": 0.8, "ärzte/..": 0.1, "held": 0.0}
 EVERYTHING = Content(labels="shifted", position_ids=True, document_ids=True, cu_seqlens=True)
-WORKERS = [(0, None), (1, "fork"), (4, "fork"), (1, "spawn"), (4, "spawn")]
+WORKERS = [(0, None), (1, "fork"), (4, "fork"), (1, "forkserver"), (4, "spawn")]
 
 
 def made(export: Path, **arguments: Any) -> Loader:
@@ -130,6 +130,31 @@ def test_a_damaged_shard_reaches_the_caller(own_export: Path, num_workers: int) 
     path.write_bytes(content)
     with pytest.raises(ShardError, match=r"b/train-00001.arrow is damaged"):
         list(Loader(own_export, batch_size=8, until=80).dataloader(num_workers=num_workers))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_pinned_where_there_is_what_pins(export: Path, num_workers: int) -> None:
+    found = list(made(export, until=40).dataloader(num_workers=num_workers, pin_memory=True))
+    for one, other in zip(found, made(export, until=40), strict=True):
+        same(one, other)
+        assert one["tokens"].is_pinned() == torch.accelerator.is_available()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"num_workers": -1}, "num_workers of at least 0 and a prefetch_factor of at least 1, got -1 and 2"),
+        ({"num_workers": 1, "prefetch_factor": 0}, "got 1 and 0"),
+        (
+            {"num_workers": 1, "start_method": "thread"},
+            "start_method is 'thread', and this machine starts processes by",
+        ),
+    ],
+)
+def test_workers_that_cannot_be(export: Path, settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(DataError, match=says):
+        made(export).dataloader(**settings)
 
 
 def test_one_iteration_at_a_time(export: Path) -> None:

@@ -1,0 +1,1 @@
+"""Edits: texts changed before they are measured, with everything that was cut kept beside them."""

@@ -1,0 +1,1 @@
+"""Training runs as readable Python values, each in a file of its name."""

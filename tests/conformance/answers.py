@@ -1,0 +1,309 @@
+"""Our answers beside a peer's: what corresponds to what, and where they differ.
+
+A document is described by the values of a family, under the peer's names, and by its decision: of datatrove the first
+reason (it tests no further), of Dolma every reason.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from conformance.documents import Document
+
+from curation.rules import Rule
+from curation.signals import c4, fineweb, gopher, mc4, repetition
+from curation.signals.signal import Signal
+from curation.text.batch import TextBatch
+
+TOLERANCE = 1e-6
+
+Row = Mapping[str, Any]
+Value = Callable[[Row], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """One of the peer's filters or taggers, and what is the same here.
+
+    Attributes:
+        peer: `datatrove` or `dolma`.
+        name: of the family in the worker's answers.
+        signal: ours.
+        rules: ours, in the order in which the peer tests them.
+        reasons: our reason for each of the peer's.
+        columns: our column, or what makes the value of our row, for each of the peer's values.
+        apart: values of a document that are not the same by intent, see where they are named.
+        tied: of these reasons the peer names the one that comes first in the text.
+        of_words: a text without words is left out: there the peer says 0 and decides by it where ours is undefined.
+    """
+
+    peer: str
+    name: str
+    signal: Signal
+    rules: Sequence[Rule]
+    reasons: Mapping[str, str]
+    columns: Mapping[str, str | Value]
+    apart: Mapping[str, Callable[[Document], bool]] = field(default_factory=dict)
+    tied: frozenset[str] = frozenset()
+    of_words: bool = False
+
+    @property
+    def needs_spacy(self) -> bool:
+        """Whether ours can be measured only where spaCy is installed."""
+        return "spacy" in (getattr(self.signal, "words", None), getattr(self.signal, "sentences", None))
+
+    def value(self, name: str, row: Row) -> Any:
+        """Our value under the peer's name."""
+        column = self.columns[name]
+        return row[column] if isinstance(column, str) else column(row)
+
+    def ours(self, documents: Sequence[Document]) -> list[Row]:
+        """Our measurements."""
+        self.signal.open()
+        return self.signal.measure(TextBatch.from_texts([one.text for one in documents])).to_pylist()
+
+    def fired(self, row: Row) -> list[str]:
+        """Our reasons against a document, in order."""
+        return [rule.name for rule in self.rules if _fires(rule, row[rule.on.partition(".")[2]])]
+
+
+def _fires(rule: Rule, value: Any) -> bool:
+    if value is None:
+        return False
+    if rule.one_of is not None:
+        return value not in rule.one_of
+    return (
+        (rule.min is not None and value < rule.min)
+        or (rule.max is not None and value > rule.max)
+        or (rule.above is not None and value <= rule.above)
+        or (rule.below is not None and value >= rule.below)
+    )
+
+
+@dataclass
+class Agreement:
+    """What a comparison found.
+
+    Attributes:
+        documents: how many were compared.
+        decisions: how many had the same decision.
+        values: how many values were compared.
+        differences: `family.value: document: ours, theirs`, all of them.
+    """
+
+    documents: int = 0
+    decisions: int = 0
+    values: int = 0
+    differences: list[str] = field(default_factory=list)
+
+    def told(self) -> str:
+        """One line."""
+        return (
+            f"{self.documents} documents, {self.decisions} with the same decision, {self.values} values, "
+            f"{len(self.differences)} differences"
+        )
+
+
+def compare(family: Family, documents: Sequence[Document], answers: Iterable[Row]) -> Agreement:
+    """Our decisions and values beside the peer's `answers`, one for each document and in their order."""
+    found = Agreement()
+    for document, row, answer in zip(documents, family.ours(documents), answers, strict=True):
+        if family.of_words and not document.text.split():
+            continue
+        found.documents += 1
+        fired = family.fired(row)
+        if "reasons" in answer:
+            ours: Any = sorted(fired)
+            theirs: Any = sorted(family.reasons[reason] for reason in answer["reasons"])
+        else:
+            theirs = None if answer["reason"] is None else family.reasons[answer["reason"]]
+            ours = fired[0] if fired else None
+            if {ours, theirs} <= family.tied and theirs in fired:
+                ours = theirs
+        found.decisions += ours == theirs
+        if ours != theirs:
+            found.differences.append(f"{family.name} decision: {document.id}: {ours}, {theirs}")
+        for name, value in answer["values"].items():
+            if name in family.apart and family.apart[name](document):
+                continue
+            here = family.value(name, row)
+            found.values += 1
+            if not _same(here, value):
+                found.differences.append(f"{family.name}.{name}: {document.id}: {here}, {value}")
+    return found
+
+
+def _same(ours: Any, theirs: Any) -> bool:
+    if ours is None or theirs is None:
+        return ours is theirs
+    return math.isclose(ours, theirs, rel_tol=0, abs_tol=TOLERANCE)
+
+
+def as_jsonl(documents: Iterable[Document]) -> str:
+    """What the workers read."""
+    return "".join(json.dumps({"id": one.id, "text": one.text}) + "\n" for one in documents)
+
+
+def _same_names(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+def _ngrams(template: str, ours: str, sizes: Iterable[int]) -> dict[str, str]:
+    return {template.format(n): ours.format(n) for n in sizes}
+
+
+_DOLMA_C4 = {
+    "has_curly_brace": "has_curly_bracket",
+    "has_lorem_ipsum": "has_lorem_ipsum",
+    "has_javascript": "has_javascript",
+    "lines_with_no_ending_punctuation": "num_lines_no_end_mark",
+    "lines_with_too_few_words": "num_lines_few_words",
+    "line_count": "num_lines",
+    "kept_chars": "num_kept_chars",
+}
+_DOLMA_C4_REASONS = {
+    "has_curly_brace": "c4.curly_bracket",
+    "has_lorem_ipsum": "c4.lorem_ipsum",
+    "has_javascript": "c4.javascript",
+}
+
+DOLMA_C4_V1 = Family(
+    peer="dolma",
+    name="c4_v1",
+    signal=c4.C4(dialect="dolma"),
+    rules=[rule for rule in c4.rules("dolma") if rule.name != "c4.javascript"],
+    reasons=_DOLMA_C4_REASONS,
+    columns=_DOLMA_C4,
+    # The dialect is that of c4_v2, which looks for javascript within words too. The rest is the same.
+    apart={"has_javascript": lambda _: True},
+)
+
+DOLMA_C4_V2 = Family(
+    peer="dolma",
+    name="c4_v2",
+    signal=c4.C4(dialect="dolma"),
+    rules=c4.rules("dolma"),
+    reasons=_DOLMA_C4_REASONS,
+    columns=_DOLMA_C4,
+    # c4_v2 places what it cuts out in the lower-case text, which is longer by one for each of these letters.
+    apart={"kept_chars": lambda document: "\u0130" in document.text},
+)
+
+DOLMA_GOPHER = Family(
+    peer="dolma",
+    name="gopher",
+    signal=gopher.Gopher(dialect="dolma"),
+    rules=gopher.rules("dolma"),
+    reasons={
+        "word_count <": "gopher.too_few_words",
+        "word_count >": "gopher.too_many_words",
+        "median_word_length <": "gopher.words_too_short",
+        "median_word_length >": "gopher.words_too_long",
+        "symbol_to_word_ratio >": "gopher.too_many_symbols",
+        "fraction_of_words_with_alpha_character <": "gopher.too_few_words_with_letter",
+        "required_word_count <": "gopher.too_few_stop_words",
+        "fraction_of_lines_starting_with_bullet_point >": "gopher.too_many_bullets",
+        "fraction_of_lines_ending_with_ellipsis >": "gopher.too_many_ellipsis_lines",
+    },
+    columns={
+        "word_count": "num_words",
+        "median_word_length": "median_word_length",
+        "symbol_to_word_ratio": "frac_words_with_symbol",
+        "fraction_of_words_with_alpha_character": "frac_words_with_letter",
+        "required_word_count": "num_stop_words",
+        "fraction_of_lines_starting_with_bullet_point": "frac_lines_bullet",
+        "fraction_of_lines_ending_with_ellipsis": "frac_lines_ellipsis",
+    },
+    of_words=True,
+)
+
+_DUPLICATES = repetition.DUPLICATE_SIZES
+
+DOLMA_REPETITION = Family(
+    peer="dolma",
+    name="repetition",
+    signal=repetition.Repetition(dialect="dolma"),
+    # The mixing configurations test the top n-grams under names that the tagger does not write.
+    rules=[rule for rule in repetition.rules("dolma") if not rule.name.startswith("repetition.top_")],
+    reasons={
+        "fraction_of_duplicate_lines >": "repetition.duplicate_lines",
+        "fraction_of_characters_in_duplicate_lines >": "repetition.duplicate_line_chars",
+    }
+    | _ngrams("fraction_of_characters_in_duplicate_{}grams >", "repetition.duplicate_{}gram", _DUPLICATES),
+    columns={
+        "fraction_of_duplicate_lines": "frac_duplicate_lines",
+        "fraction_of_characters_in_duplicate_lines": "ratio_chars_duplicate_lines",
+    }
+    | _ngrams("fraction_of_characters_in_most_common_{}grams", "ratio_chars_top_{}gram", repetition.TOP_SIZES)
+    | _ngrams("fraction_of_characters_in_duplicate_{}grams", "frac_chars_duplicate_{}gram", _DUPLICATES),
+    of_words=True,
+)
+
+DATATROVE_C4 = Family(
+    peer="datatrove",
+    name="c4",
+    signal=c4.C4(dialect="datatrove", sentences="spacy"),
+    rules=c4.rules("datatrove"),
+    reasons={
+        "lorem_ipsum": "c4.lorem_ipsum",
+        "curly_bracket": "c4.curly_bracket",
+        "too_few_sentences": "c4.too_few_sentences",
+    },
+    columns=_same_names(
+        "num_lines",
+        "num_kept_lines",
+        "num_lines_long_word",
+        "num_lines_no_end_mark",
+        "num_lines_few_words",
+        "num_lines_javascript",
+        "num_lines_policy",
+        "num_sentences",
+        "num_kept_chars",
+        "max_word_chars",
+        "has_lorem_ipsum",
+        "has_curly_bracket",
+    ),
+    tied=frozenset({"c4.lorem_ipsum", "c4.curly_bracket"}),
+)
+
+DATATROVE_MC4 = Family(
+    peer="datatrove",
+    name="mc4",
+    signal=mc4.MC4(),
+    rules=mc4.rules(),
+    reasons={"< 3 paragraphs": "mc4.too_few_paragraphs"},
+    columns={"three_long_lines": lambda row: row["num_long_lines"] >= 3},
+)
+
+DATATROVE_FINEWEB = Family(
+    peer="datatrove",
+    name="fineweb",
+    signal=fineweb.FineWeb(dialect="datatrove", words="spacy"),
+    rules=fineweb.rules("datatrove"),
+    reasons={
+        "empty": "fineweb.empty",
+        "line_punct_ratio": "fineweb.few_lines_end_mark",
+        "short_line_ratio": "fineweb.short_lines",
+        "char_dup_ratio": "fineweb.duplicate_lines",
+        "list_ratio": "fineweb.list",
+    },
+    columns=_same_names("frac_lines_end_mark", "frac_short_lines", "frac_chars_duplicate_lines", "newlines_per_word"),
+)
+
+FAMILIES = (
+    DATATROVE_C4,
+    DATATROVE_MC4,
+    DATATROVE_FINEWEB,
+    DOLMA_GOPHER,
+    DOLMA_REPETITION,
+    DOLMA_C4_V1,
+    DOLMA_C4_V2,
+)
+
+FAST = {
+    "c4": replace(DATATROVE_C4, signal=c4.C4(dialect="datatrove")),
+    "fineweb": replace(DATATROVE_FINEWEB, signal=fineweb.FineWeb(dialect="datatrove")),
+}
+"""Families of datatrove whose words or sentences are spaCy's, as they are measured without it: near, and not equal."""
