@@ -166,7 +166,7 @@ class Story:
     record: SourceRecord
     verdict: Verdict | None = None
     rules: tuple[RuleVerdict, ...] = ()
-    signals: Mapping[str, Mapping[str, Scalar | None]] = field(default_factory=dict)
+    signals: Mapping[str, Mapping[str, Scalar | list[Scalar] | None]] = field(default_factory=dict)
     cluster: ClusterPlace | None = None
     recipe_name: str | None = None
     recipe_hash: str | None = None

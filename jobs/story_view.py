@@ -19,6 +19,7 @@ from curation.word_diff import WordDiff
 _MOST_MEMBERS = 8
 _MOST_CUTS = 12
 _MOST_FIELDS = 20
+_MOST_OF_LIST = 5
 
 
 def story_view(story: Story) -> RenderableType:
@@ -84,10 +85,13 @@ def diff_view(diff: WordDiff) -> RenderableType:
     return Group(*lines)
 
 
-def value_text(value: Scalar | None) -> str:
-    """A measurement for people."""
+def value_text(value: Scalar | list[Scalar] | None) -> str:
+    """A measurement for people; of a list its length and how it begins."""
     if value is None:
         return "undefined"
+    if isinstance(value, list):
+        rest = ", ..." if len(value) > _MOST_OF_LIST else ""
+        return f"{len(value):,} values: {', '.join(map(value_text, value[:_MOST_OF_LIST]))}{rest}"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -205,7 +209,7 @@ def _sampling(verdict: Verdict) -> RenderableType:
     return _indented(f"{key}; {verdict.draw}")
 
 
-def _signals(signals: Mapping[str, Mapping[str, Scalar | None]]) -> list[RenderableType]:
+def _signals(signals: Mapping[str, Mapping[str, Scalar | list[Scalar] | None]]) -> list[RenderableType]:
     grid = _grid()
     for name, values in signals.items():
         line = Text()

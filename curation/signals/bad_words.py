@@ -17,7 +17,6 @@ found by the peers; signs in it mean themselves, where `dclm` reads them as a re
 some languages' pages with a bad word; the rule here drops all.
 """
 
-import string
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
@@ -34,6 +33,7 @@ from curation.text.batch import TextBatch
 from curation.text.columns import to_arrow
 from curation.text.one_line import lowered
 from curation.text.phrases import ANYWHERE, BOUNDARY, TOKEN, WORD_RUN, Automaton, build_automaton, find_phrases
+from curation.text.plain_words import plain_words
 
 Dialect = Literal["tfds", "dclm", "dolma", "redpajama"]
 
@@ -42,8 +42,6 @@ DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 
 WITHOUT_SPACES = ("ja", "th", "zh")
 """Languages that put no space between words."""
-
-_PUNCTUATION = string.punctuation.encode()
 
 
 def _check_dialect(dialect: str) -> None:
@@ -111,11 +109,16 @@ class BadWords:
     def measure(self, batch: TextBatch) -> pa.RecordBatch:
         """Counts of each text of `batch`; null for a null text."""
         automaton, around = self._automaton()
-        texts = _as_redpajama(batch) if self.dialect == "redpajama" else lowered(batch)
+        texts = plain_words(batch) if self.dialect == "redpajama" else lowered(batch)
         found = find_phrases(texts, automaton, around)[:, :2]
         distinct = np.unique(found, axis=0)
         counts = [np.bincount(rows[:, 0], minlength=len(batch)).astype(np.int32) for rows in (found, distinct)]
         return pa.RecordBatch.from_arrays([to_arrow(n, batch.valid, pa.int32()) for n in counts], schema=self.schema)
+
+    def count_in(self, texts: TextBatch) -> NDArray[np.int64]:
+        """Bad words of texts that are in the dialect's form already (`plain_words` in `redpajama`), int64[n]."""
+        found = find_phrases(texts, *self._automaton())
+        return np.bincount(found[:, 0], minlength=len(texts))
 
     def _automaton(self) -> tuple[Automaton, NDArray[np.int64]]:
         phrases = _phrases(word_list(self.words, self.sha256, "BadWords.of(path)"), self.dialect)
@@ -144,18 +147,6 @@ def _phrases(words: tuple[str, ...], dialect: Dialect) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(unicodedata.normalize("NFD", word) if dialect == "redpajama" else word for word in lower)
     )
-
-
-def _as_redpajama(batch: TextBatch) -> TextBatch:
-    """Without ASCII punctuation, in lower case, one space between words, in NFD."""
-    texts: list[str | None] = []
-    for i in range(len(batch)):
-        text = batch.text(i)
-        if text is not None:
-            text = " ".join(text.encode().translate(None, _PUNCTUATION).decode().lower().split())
-            text = text if text.isascii() else unicodedata.normalize("NFD", text)
-        texts.append(text)
-    return TextBatch.from_texts(texts)
 
 
 @cache

@@ -1,8 +1,8 @@
 """Writes `unicode_tables.npz`, the Unicode properties that the kernels use.
 
 The tables are a file and not computed when needed, so that results do not change with the Python that runs Winnow.
-Character classes and lower case come from Python 3.11's own `unicodedata` (Unicode 14.0.0); the Word_Break property
-from uniseg 0.10.1 (Unicode 16.0.0), which nothing else needs:
+Character classes, lower case, decompositions and combining classes come from Python 3.11's own `unicodedata`
+(Unicode 14.0.0); the Word_Break property from uniseg 0.10.1 (Unicode 16.0.0), which nothing else needs:
 
     pip install uniseg==0.10.1
     python -m curation.text.make_unicode_tables
@@ -62,6 +62,30 @@ def build_tables() -> dict[str, NDArray[Any]]:
     }
 
 
+def build_decompositions() -> dict[str, NDArray[Any]]:
+    """What NFD makes of the characters that it changes, Hangul syllables apart, and combining classes that are not 0.
+
+    Character `nfd_from[k]` becomes `nfd_to[nfd_offsets[k]:nfd_offsets[k + 1]]`; `marks[k]` has class `mark_classes[k]`.
+    """
+    changed: list[int] = []
+    made: list[str] = []
+    marks: list[int] = []
+    for code_point in range(unicode.NUM_CODE_POINTS):
+        char = chr(code_point)
+        if unicodedata.combining(char):
+            marks.append(code_point)
+        if not 0xAC00 <= code_point <= 0xD7A3 and not unicodedata.is_normalized("NFD", char):
+            changed.append(code_point)
+            made.append(unicodedata.normalize("NFD", char))
+    return {
+        "nfd_from": np.array(changed, np.int32),
+        "nfd_offsets": np.cumsum([0, *map(len, made)]).astype(np.int32),
+        "nfd_to": np.array([ord(char) for char in "".join(made)], np.int32),
+        "marks": np.array(marks, np.int32),
+        "mark_classes": np.array([unicodedata.combining(chr(mark)) for mark in marks], np.uint8),
+    }
+
+
 def build_word_break() -> NDArray[np.uint8]:
     """Word_Break of every code point as numbered in `word_break.py`, with `EXTENDED_PICTOGRAPHIC` or-ed."""
     extended_pictographic = importlib.import_module("uniseg.emoji").extended_pictographic
@@ -84,7 +108,7 @@ def main() -> None:
             f"expected a Python with Unicode {UNICODE_VERSION}, this one has {unicodedata.unidata_version}: use 3.11"
         )
     word_break_table, word_break_blocks = np.unique(build_word_break().reshape(-1, 256), axis=0, return_inverse=True)
-    tables: dict[str, Any] = build_tables()
+    tables: dict[str, Any] = build_tables() | build_decompositions()
     tables["word_break"] = word_break_table
     tables["word_break_blocks"] = word_break_blocks.reshape(-1).astype(np.uint16)
     np.savez_compressed(Path(__file__).with_name("unicode_tables.npz"), allow_pickle=False, **tables)

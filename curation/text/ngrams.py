@@ -22,6 +22,8 @@ TOP_LONGEST = 1
 """The most frequent n-gram (the longest of equals): its characters times its count. 0 if nothing repeats."""
 TOP_FIRST = 2
 """The most frequent n-gram (the first of equals): its characters times its count, even if that is 1."""
+TOP_FIRST_REPEATED = 3
+"""The most frequent n-gram (the first of equals): its characters times its count. 0 if nothing repeats."""
 
 
 _SMALL_TABLE_BITS = 13
@@ -78,7 +80,7 @@ def _top_chars(
         if first[place] != place or count[place] < best_count:
             continue
         chars = chars_before[place + n] - chars_before[place]
-        if count[place] > best_count or (choice != TOP_FIRST and chars > best_chars):
+        if count[place] > best_count or (choice <= TOP_LONGEST and chars > best_chars):
             best, best_count, best_chars = int(place), count[place], chars
     if best < 0:
         return int(chars_before[n]) if choice == TOP_FIRST else 0
@@ -231,7 +233,7 @@ def measure_repeats(
         word_offsets: int64[d + 1], the words of each document.
         num_chars: int32[m], code points of each word.
         hashes: uint64[m], hash of each word.
-        top_choice: `TOP_COVERED`, `TOP_LONGEST` or `TOP_FIRST`.
+        top_choice: `TOP_COVERED`, `TOP_LONGEST`, `TOP_FIRST` or `TOP_FIRST_REPEATED`.
         table: `new_table(...)` for the longest document.
         total: out, int64[d]: characters of all words.
         top: out, int64[d, 11]: by n (2 to 4), characters of the most frequent n-gram.

@@ -12,7 +12,7 @@ from jobs.recipe_file import load_recipe, recipe_names
 
 NAMES = (
     *("c4_en", "dclm_baseline_en", "demo", "fineweb_en", "gopher_en"),
-    *("slimpajama_global", "slimpajama_local"),
+    *("redpajama_v2_signals", "slimpajama_global", "slimpajama_local"),
 )
 
 
