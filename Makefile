@@ -23,16 +23,21 @@ installed := .venv/.installed
 installed_for_training := .venv/.installed-for-training
 installed_for_tests := .venv/.installed-for-tests
 
-# $(call install,WHAT): one line for each download of 10 MB or more and for each build; errors in full.
+# $(call install,WHAT): one line for each download of 10 MB or more and for each build; errors in full. Of 3 GB a download
+# fails now and then: what pip has fetched it keeps, and it is asked once more.
 define install
 set -o pipefail; started=$$SECONDS; \
-$(python) -m pip install --no-input --disable-pip-version-check --progress-bar off -c constraints.txt -e '$(1)' \
-| while IFS= read -r line; do case "$$line" in \
-	*Downloading*[0-9][0-9].[0-9]" MB"*) \
-		line=$${line#*Downloading }; file=$${line%% *}; echo "  fetching $${file%-*-*-*.whl} $${line#* }" ;; \
-	*"Building wheel for "*": started") line=$${line#*Building wheel for }; echo "  building $${line%% (*}" ;; \
-	"Installing collected packages"*) echo "  unpacking" ;; \
-esac; done && echo "Installed in $$((SECONDS - started)) s."
+for attempt in first last; do \
+	$(python) -m pip install --no-input --disable-pip-version-check --progress-bar off --retries 10 --timeout 60 \
+		-c constraints.txt -e '$(1)' \
+	| while IFS= read -r line; do case "$$line" in \
+		*Downloading*[0-9][0-9].[0-9]" MB"*) \
+			line=$${line#*Downloading }; file=$${line%% *}; echo "  fetching $${file%-*-*-*.whl} $${line#* }" ;; \
+		*"Building wheel for "*": started") line=$${line#*Building wheel for }; echo "  building $${line%% (*}" ;; \
+		"Installing collected packages"*) echo "  unpacking" ;; \
+	esac; done && { echo "Installed in $$((SECONDS - started)) s."; exit 0; }; \
+	[ "$$attempt" = last ] || { echo "pip failed (see above); once more in 10 s ..." >&2; sleep 10; }; \
+done; exit 1
 endef
 
 help:
