@@ -25,6 +25,7 @@ import export_rows
 import extraction_rows
 import kernel_rows
 import loader_rows
+import signal_rows
 import training_rows
 from measured import Bench, Row
 from peers import peers_python
@@ -36,6 +37,7 @@ HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
 GROUPS: dict[str, Callable[[Bench], None]] = {
     "kernels": kernel_rows.kernels,
+    "signals": signal_rows.signals,
     "engine": engine_rows.engines,
     "growth": engine_rows.growth,
     "export": export_rows.exports,
