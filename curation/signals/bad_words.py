@@ -115,13 +115,16 @@ class BadWords:
         counts = [np.bincount(rows[:, 0], minlength=len(batch)).astype(np.int32) for rows in (found, distinct)]
         return pa.RecordBatch.from_arrays([to_arrow(n, batch.valid, pa.int32()) for n in counts], schema=self.schema)
 
-    def count_in(self, texts: TextBatch) -> NDArray[np.int64]:
-        """Bad words of texts that are in the dialect's form already (`plain_words` in `redpajama`), int64[n]."""
-        found = find_phrases(texts, *self._automaton())
-        return np.bincount(found[:, 0], minlength=len(texts))
+    def phrases(self) -> tuple[str, ...]:
+        """The list's entries in the form in which the dialect looks for them.
+
+        Raises:
+            ListError: it cannot be read, or is not the one that the recipe names.
+        """
+        return _phrases(word_list(self.words, self.sha256, "BadWords.of(path)"), self.dialect)
 
     def _automaton(self) -> tuple[Automaton, NDArray[np.int64]]:
-        phrases = _phrases(word_list(self.words, self.sha256, "BadWords.of(path)"), self.dialect)
+        phrases = self.phrases()
         if self.dialect == "tfds":
             around = [ANYWHERE if self.language in WITHOUT_SPACES else WORD_RUN] * len(phrases)
         elif self.dialect == "dolma":

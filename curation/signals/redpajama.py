@@ -34,7 +34,8 @@ from curation.signals.bad_words import BadWords
 from curation.signals.list_files import content_of, entries, sha256_of, word_list
 from curation.signals.stop_words import ENGLISH
 from curation.tables import CUT
-from curation.text import ngrams, token_counts
+from curation.text import line_counts, ngrams, token_counts, word_table
+from curation.text.ascii_blocks import ascii_kinds
 from curation.text.batch import TextBatch
 from curation.text.columns import divide, to_arrow
 from curation.text.plain_words import decompositions, plain_words
@@ -43,6 +44,7 @@ from curation.text.unicode import character_classes, lower_case
 TOP_SIZES = (2, 3, 4)
 DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
 
+_JAVASCRIPT = np.uint64(word_table.hash_of("javascript"))
 _BULLETS = np.array([ord(sign) for sign in "•‣▶◀◦■□▪▫–"], np.int64)
 
 CCNET = ("ccnet_length", "ccnet_nlines", "ccnet_original_length", "ccnet_original_nlines")
@@ -160,7 +162,7 @@ class RedPajama:
         decompositions()
         self._stop_words()
         if self.bad_words:
-            self._bad_words().open()
+            self._bad_words()
 
     def measure(self, batch: TextBatch) -> pa.RecordBatch:
         """Texts that nothing was cut out of."""
@@ -171,9 +173,9 @@ class RedPajama:
         plain = plain_words(batch)
         columns = _of_tokens(batch, *self._stop_words()) | _of_words(plain) | _of_ngrams(plain)
         if self.bad_words:
-            columns[_BAD_WORDS] = self._bad_words().count_in(plain)
+            columns[_BAD_WORDS] = word_table.count_phrases(plain.words, self._bad_words())
         offsets, lines = _measured_lines(batch)
-        columns |= _of_lines(offsets, lines)
+        columns |= _of_lines(plain, offsets, lines)
         columns |= {"ccnet_length": batch.num_chars, "ccnet_nlines": np.diff(offsets)}
         before = restored(batch, cuts)
         same = before is batch
@@ -193,20 +195,24 @@ class RedPajama:
             return _table(ENGLISH)
         return _table(word_list(self.stop_words, self.sha256[0], _REMEDY))
 
-    def _bad_words(self) -> BadWords:
-        assert self.bad_words is not None
-        return BadWords(words=self.bad_words, sha256=self.sha256[-1], dialect="redpajama")
+    def _bad_words(self) -> word_table.Phrases:
+        return _phrases(BadWords(words=self.bad_words or "", sha256=self.sha256[-1], dialect="redpajama").phrases())
 
 
 @cache
 def _table(words: tuple[str, ...]) -> tuple[NDArray[np.uint64], int]:
-    return token_counts.hash_table(words), max(len(word.encode()) for word in words)
+    return word_table.hash_table(words), max(len(word.encode()) for word in words)
+
+
+@cache
+def _phrases(phrases: tuple[str, ...]) -> word_table.Phrases:
+    return word_table.phrase_table(phrases)
 
 
 def _of_tokens(batch: TextBatch, stop_words: NDArray[np.uint64], longest: int) -> dict[str, NDArray[Any]]:
     counts = np.zeros((len(batch), 7), np.int64)
     token_counts.count_tokens(
-        batch.data, batch.offsets, token_counts.ascii_kinds(), character_classes(), stop_words, longest, counts
+        batch.data, batch.offsets, ascii_kinds(), character_classes(), stop_words, longest, counts
     )
     tokens = counts[:, token_counts.TOKENS]
     return {
@@ -223,7 +229,7 @@ def _of_words(plain: TextBatch) -> dict[str, NDArray[Any]]:
     words = plain.words
     distinct, lorem_ipsum = np.zeros((2, len(plain)), np.int64)
     entropy = np.zeros(len(plain), np.float64)
-    token_counts.measure_variety(
+    word_table.measure_variety(
         plain.data, words.offsets, words.start, words.end, words.hash, distinct, entropy, lorem_ipsum
     )
     num_chars = plain.num_chars - np.maximum(words.counts - 1, 0)  # the spaces between
@@ -258,14 +264,14 @@ def _of_ngrams(plain: TextBatch) -> dict[str, NDArray[Any]]:
 
 
 def _measured_lines(batch: TextBatch) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """The lines of each text, int64[n + 1] offsets, and what `measure_lines` counts of each, int32[m, 9]."""
+    """The lines of each text, int64[n + 1] offsets, and what `measure_lines` counts of each, int32[m, 8]."""
     tables = decompositions()
     offsets = np.zeros(len(batch) + 1, np.int64)
-    counts = np.zeros((len(batch.lines), 9), np.int32)
-    token_counts.measure_lines(
+    counts = np.zeros((len(batch.lines), 8), np.int32)
+    line_counts.measure_lines(
         batch.data,
         batch.offsets,
-        token_counts.ascii_kinds(),
+        ascii_kinds(),
         character_classes(),
         lower_case(),
         tables.where,
@@ -278,7 +284,7 @@ def _measured_lines(batch: TextBatch) -> tuple[NDArray[np.int64], NDArray[np.int
     return offsets, counts[: offsets[-1]]
 
 
-def _of_lines(offsets: NDArray[np.int64], counts: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
+def _of_lines(plain: TextBatch, offsets: NDArray[np.int64], counts: NDArray[np.int32]) -> dict[str, NDArray[Any]]:
     num_lines = np.diff(offsets)
 
     def share_of(column: int) -> NDArray[np.float64]:
@@ -288,19 +294,26 @@ def _of_lines(offsets: NDArray[np.int64], counts: NDArray[np.int32]) -> dict[str
     def per_char(column: int, of: int) -> NDArray[np.float64]:
         return _share(counts[:, column], counts[:, of])
 
-    ends = np.concatenate([[0], np.cumsum(counts[:, token_counts.RAW_CHARS], dtype=np.int64)])
+    ends = np.concatenate([[0], np.cumsum(counts[:, line_counts.RAW_CHARS], dtype=np.int64)])
     return {
-        "rps_doc_frac_lines_end_with_ellipsis": share_of(token_counts.ELLIPSIS),
-        "frac_lines_start_with_bulletpoint": share_of(token_counts.BULLET),
-        "frac_lines_ending_with_terminal_punctution_mark": share_of(token_counts.TERMINAL),
-        "rps_lines_ending_with_terminal_punctution_mark": counts[:, token_counts.TERMINAL],
-        "rps_lines_javascript_counts": counts[:, token_counts.JAVASCRIPT],
-        "rps_lines_num_words": counts[:, token_counts.NUM_WORDS],
-        "rps_lines_numerical_chars_fraction": per_char(token_counts.NUMERIC_CHARS, token_counts.NUM_CHARS),
-        "rps_lines_start_with_bulletpoint": counts[:, token_counts.BULLET],
-        "rps_lines_uppercase_letter_fraction": per_char(token_counts.UPPER_CHARS, token_counts.RAW_CHARS),
+        "rps_doc_frac_lines_end_with_ellipsis": share_of(line_counts.ELLIPSIS),
+        "frac_lines_start_with_bulletpoint": share_of(line_counts.BULLET),
+        "frac_lines_ending_with_terminal_punctution_mark": share_of(line_counts.TERMINAL),
+        "rps_lines_ending_with_terminal_punctution_mark": counts[:, line_counts.TERMINAL],
+        "rps_lines_javascript_counts": _javascript(plain, counts[:, line_counts.NUM_WORDS]),
+        "rps_lines_num_words": counts[:, line_counts.NUM_WORDS],
+        "rps_lines_numerical_chars_fraction": per_char(line_counts.NUMERIC_CHARS, line_counts.NUM_CHARS),
+        "rps_lines_start_with_bulletpoint": counts[:, line_counts.BULLET],
+        "rps_lines_uppercase_letter_fraction": per_char(line_counts.UPPER_CHARS, line_counts.RAW_CHARS),
         _ENDS: ends[1:] - np.repeat(ends[offsets[:-1]], num_lines),
     }
+
+
+def _javascript(plain: TextBatch, num_words: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Words of each line that are `javascript`: the words of the lines are those of the texts."""
+    places = np.flatnonzero(plain.words.hash == _JAVASCRIPT)
+    lines = np.searchsorted(np.cumsum(num_words, dtype=np.int64), places, side="right")
+    return np.bincount(lines, minlength=len(num_words))
 
 
 def _share(above: NDArray[Any], below: NDArray[Any]) -> NDArray[np.float64]:

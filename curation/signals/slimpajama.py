@@ -12,36 +12,44 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.rules import Rule
+from curation.text.ascii_blocks import SIGN, ascii_kinds, punctuation_mask, run_ends, space_mask
 from curation.text.batch import TextBatch
+from curation.text.blocks import BLOCK, count_bits, range_mask
 from curation.text.kernel import loop
 from curation.text.unicode import code_point_width, space_width
 
 
 @loop
-def count_clean_characters(data: NDArray[np.uint8], offsets: NDArray[np.int64], out: NDArray[np.int32]) -> None:
+def count_clean_characters(
+    data: NDArray[np.uint8], offsets: NDArray[np.int64], kinds: NDArray[np.uint8], out: NDArray[np.int32]
+) -> None:
     """Write into `out` the code points of each text, without ASCII punctuation and with white space collapsed."""
     for doc in range(len(offsets) - 1):
         count = 0
-        pending = 0  # a run of white space counts once something follows it
+        words = 0
+        in_word = False  # what goes on since the last white space has a character that counts
         i, end = offsets[doc], offsets[doc + 1]
+        slow_until = i
         while i < end:
+            if i >= slow_until:
+                if i + BLOCK <= end and not range_mask(data, i, end, 0x80, 0xFF):
+                    filled = ~space_mask(data, i, end)
+                    counted = filled & ~punctuation_mask(data, i, end)
+                    ends, in_word = run_ends(filled, counted, in_word)
+                    words += count_bits(ends)
+                    count += count_bits(counted)
+                    i += BLOCK
+                    continue
+                slow_until = i + BLOCK
             byte = data[i]
-            if 32 < byte < 127:
-                is_letter = 97 <= (byte | 32) <= 122 or 48 <= byte <= 57
-                if is_letter:
-                    count += 1 + pending
-                    pending = 0
-                i += 1
-                continue
-            width = space_width(data, i, end)
-            if width:
-                pending = 1 if count else 0
-                i += width
-            else:
-                count += 1 + pending
-                pending = 0
-                i += code_point_width(byte)
-        out[doc] = count
+            space = space_width(data, i, end) > 0
+            words += in_word and space
+            counts = not space and not kinds[min(byte, 127)] & SIGN
+            count += counts
+            in_word = counts or (in_word and not space)
+            i += code_point_width(byte)
+        words += in_word
+        out[doc] = count + max(0, words - 1)  # a space between two words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +72,7 @@ class SlimPajama:
     def measure(self, batch: TextBatch) -> pa.RecordBatch:
         """The count of each text of `batch`."""
         counts = np.zeros(len(batch), np.int32)
-        count_clean_characters(batch.data, batch.offsets, counts)
+        count_clean_characters(batch.data, batch.offsets, ascii_kinds(), counts)
         return pa.RecordBatch.from_arrays([pa.array(counts, mask=~batch.valid)], schema=self.schema)
 
 

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.text.ascii_blocks import punctuation_mask, run_ends, space_mask
 from curation.text.batch import TextBatch
+from curation.text.blocks import BLOCK, range_mask
 from curation.text.kernel import inlined, kernel, leaf
 from curation.text.unicode import (
     NUM_CODE_POINTS,
@@ -33,6 +35,7 @@ PUNCTUATION = string.punctuation
 
 # NFD makes at most three bytes of one (UAX #15, section 12), lower case one and a half.
 _GROWTH = 5
+_NOTHING = 0xFF
 _SIGMA = 0x3A3
 _I_WITH_DOT = 0x130
 _DOT_ABOVE = 0x307
@@ -132,12 +135,34 @@ def lower_part(code_point: int, part: int, lower: NDArray[np.int32]) -> int:
     return _DOT_ABOVE if part else int(lower[code_point])
 
 
+@leaf
+def _fold_block(
+    data: NDArray[np.uint8], i: int, end: int, folded: NDArray[np.uint8], out: NDArray[np.uint8], n: int, begin: int
+) -> int:
+    """Write what is left of 64 ASCII characters from byte `i` on; gives the new `n`."""
+    filled = ~space_mask(data, i, end)
+    marks = filled & ~punctuation_mask(data, i, end)
+    # What is kept: all but punctuation, and the space after each word.
+    kept = marks | run_ends(filled, marks, n > begin and out[n - 1] != 32)[0]
+    for at in range(i, i + BLOCK, 8):
+        if kept & np.uint64(0xFF) == np.uint64(0xFF):
+            for k in range(8):
+                out[n + k] = folded[data[at + k]]
+            n += 8
+        else:
+            for k in range(8):
+                out[n] = folded[data[at + k]]
+                n += np.int64((kept >> np.uint64(k)) & np.uint64(1))
+        kept >>= np.uint64(8)
+    return n
+
+
 @inlined
-def _plain(  # noqa: PLR0912, PLR0915 - one pass over the bytes
+def _plain(  # noqa: PLR0912 - one pass over the bytes
     data: NDArray[np.uint8],
     start: int,
     end: int,
-    kinds: NDArray[np.uint8],
+    folded: NDArray[np.uint8],
     lower: NDArray[np.int32],
     where: NDArray[np.int32],
     offsets: NDArray[np.int32],
@@ -148,36 +173,33 @@ def _plain(  # noqa: PLR0912, PLR0915 - one pass over the bytes
 ) -> int:
     """Write the plain form of `data[start:end]` to `out[begin:]`; gives where it ends, -1 if it has a capital sigma."""
     n = begin
-    waiting = False  # a space is written when a word follows it
-    marks_from = begin
+    marks_from = begin  # marks since the last other character
     last_class = np.uint8(0)
     unordered = False
+    slow_until = start
     i = start
     while i < end:
         byte = data[i]
-        if byte < 0x80:
-            kind = kinds[byte]
-            i += 1
-            if kind == 2:
-                waiting = n > begin
-                continue
-            if kind == 1:
+        if byte < 0x80 or space_width(data, i, end):
+            if i >= slow_until:
+                if i + BLOCK <= end and not unordered and not range_mask(data, i, end, 0x80, 0xFF):
+                    before, n = n, _fold_block(data, i, end, folded, out, n, begin)
+                    i += BLOCK
+                    if n > before:
+                        marks_from, last_class = n, np.uint8(0)
+                    continue
+                slow_until = i + BLOCK
+            made = folded[byte] if byte < 0x80 else 32
+            i += code_point_width(byte)
+            if made == _NOTHING:  # so that marks before and after it come together
                 continue
             if unordered:
                 _order_marks(out, marks_from, n, order)
                 unordered = False
-            if waiting:
-                out[n] = 32
+            if made != 32 or (n > begin and out[n - 1] != 32):
+                out[n] = made
                 n += 1
-                waiting = False
-            out[n] = byte + 32 if 65 <= byte <= 90 else byte
-            n += 1
-            marks_from = n
-            last_class = np.uint8(0)
-            continue
-        if space_width(data, i, end):
-            i += space_width(data, i, end)
-            waiting = n > begin
+            marks_from, last_class = n, np.uint8(0)
             continue
         read = decode(data, i)
         i += code_point_width(byte)
@@ -188,34 +210,24 @@ def _plain(  # noqa: PLR0912, PLR0915 - one pass over the bytes
             for part in range(decomposed_size(small, where, offsets)):
                 code_point = decomposed_part(small, part, where, offsets, to)
                 mark_class = order[code_point]
-                if mark_class == 0 or waiting:
-                    if unordered:
-                        _order_marks(out, marks_from, n, order)
-                        unordered = False
-                    if waiting:
-                        out[n] = 32
-                        n += 1
-                        waiting = False
-                        marks_from = n
-                        last_class = np.uint8(0)
+                if mark_class == 0 and unordered:
+                    _order_marks(out, marks_from, n, order)
+                    unordered = False
+                unordered |= 0 < mark_class < last_class
+                last_class = mark_class
+                n += encode(code_point, out, n)
                 if mark_class == 0:
-                    n += encode(code_point, out, n)
                     marks_from = n
-                    last_class = np.uint8(0)
-                else:
-                    unordered |= mark_class < last_class
-                    last_class = mark_class
-                    n += encode(code_point, out, n)
     if unordered:
         _order_marks(out, marks_from, n, order)
-    return n
+    return n - 1 if n > begin and out[n - 1] == 32 else n
 
 
 @kernel
 def _plain_texts(
     data: NDArray[np.uint8],
     doc_offsets: NDArray[np.int64],
-    kinds: NDArray[np.uint8],
+    folded: NDArray[np.uint8],
     lower: NDArray[np.int32],
     where: NDArray[np.int32],
     offsets: NDArray[np.int32],
@@ -238,19 +250,20 @@ def _plain_texts(
                 larger = np.empty(2 * len(out) + needed, np.uint8)
                 larger[:at] = out[:at]
                 out = larger
-        reached = _plain(data, start, end, kinds, lower, where, offsets, to, order, out, at)
+        reached = _plain(data, start, end, folded, lower, where, offsets, to, order, out, at)
         by_python[doc] = reached < 0
         out_offsets[doc + 1] = at if reached < 0 else reached
     return out[: out_offsets[-1]]
 
 
 @cache
-def _kinds() -> NDArray[np.uint8]:
-    """Of each ASCII character: 1 for punctuation, 2 for whitespace."""
-    kinds = np.zeros(128, np.uint8)
-    kinds[list(PUNCTUATION.encode())] = 1
-    kinds[[code for code in range(128) if chr(code).isspace()]] = 2
-    return kinds
+def _folded() -> NDArray[np.uint8]:
+    """What becomes of each ASCII character: itself, its small letter, a space, or nothing."""
+    folded = np.arange(128, dtype=np.uint8)
+    folded[65:91] += 32
+    folded[list(PUNCTUATION.encode())] = _NOTHING
+    folded[[code for code in range(128) if chr(code).isspace()]] = 32
+    return folded
 
 
 def plain_words(batch: TextBatch) -> TextBatch:
@@ -261,7 +274,7 @@ def plain_words(batch: TextBatch) -> TextBatch:
     data = _plain_texts(
         batch.data,
         batch.offsets,
-        _kinds(),
+        _folded(),
         lower_case(),
         tables.where,
         tables.offsets,

@@ -15,11 +15,10 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from curation.measure import column_of
 from curation.signals import c4, cuts, fineweb, gopher, language, mc4, pii, redpajama, repetition, slimpajama
 from curation.signals.contamination import Contamination
 from curation.signals.contamination_index import ContaminationIndex, EvaluationItem
-from curation.signals.signal import Signal
+from curation.signals.signal import Signal, column_of
 from curation.signals.url import Url
 from curation.text.batch import TextBatch
 
@@ -40,7 +39,10 @@ def later(texts: list[str], folder: Path) -> list[Signal]:
     (folder / "bad_words").write_text("\n".join(listed))
     (folder / "domains").write_text("\n".join(f"{k}.example" for k in range(NUM_DOMAINS)))
     (folder / "soft").write_text("\n".join(listed))
-    items = tuple(EvaluationItem("made", str(k), text[-ITEM_CHARS:]) for k, text in enumerate(texts[::20]))
+    # Most items are in no document; one document in a thousand holds one.
+    backwards = (" ".join(reversed(text[:ITEM_CHARS].split())) for text in texts[::10])
+    contained = (text[-ITEM_CHARS:] for text in texts[::1000])
+    items = tuple(EvaluationItem("made", str(k), text) for k, text in enumerate([*contained, *backwards]))
     (folder / "index").write_bytes(ContaminationIndex(items=items, size=13).to_bytes())
     return [
         redpajama.RedPajama.of(bad_words=str(folder / "bad_words")),
@@ -55,7 +57,7 @@ def later(texts: list[str], folder: Path) -> list[Signal]:
 
 def splits(batch: TextBatch) -> object:
     """What several signals ask for."""
-    return batch.words, batch.lines, batch.num_chars
+    return batch.words, batch.lines, batch.num_chars, batch.unicode_words
 
 
 def main() -> None:

@@ -116,6 +116,19 @@ def test_lists(tmp_path: Path) -> None:
         RedPajama(stop_words=str(stop))
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(" ".join), min_size=1, max_size=6),
+    st.lists(st.text("abcABC  .\n", max_size=30), max_size=3),
+)
+def test_any_bad_words(tmp_path_factory: pytest.TempPathFactory, words: list[str], texts: list[str]) -> None:
+    path = tmp_path_factory.mktemp("list") / "en"
+    path.write_text("\n".join(words) + "\n")
+    rows = measure(texts, RedPajama.of(bad_words=str(path), lines=False))
+    expected = [reference.of_document(text, bad_words=words)["rps_doc_ldnoobw_words"] for text in texts]
+    assert [row["rps_doc_ldnoobw_words"] for row in rows] == expected
+
+
 def test_as_published() -> None:
     row, empty = measure(["One two.\nThree", ""])
     found = published(row)
