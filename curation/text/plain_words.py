@@ -152,7 +152,7 @@ def _fold_block(
         else:
             for k in range(8):
                 out[n] = folded[data[at + k]]
-                n += np.int64((kept >> np.uint64(k)) & np.uint64(1))
+                n += int((kept >> np.uint64(k)) & np.uint64(1))
         kept >>= np.uint64(8)
     return n
 
