@@ -50,7 +50,7 @@ def _spliced(
 
 
 @kernel
-def _gathered(
+def gathered(
     data: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Bytes and offsets of the pieces `data[start:end]`."""
@@ -126,7 +126,7 @@ def recorded(num_texts: int, steps: Sequence[tuple[str, TextBatch, Cuts]]) -> pa
     for name, given, cuts in steps:
         columns["edit"].append(pa.repeat(pa.scalar(name), len(cuts)))
         columns["start"].append(pa.array(cuts.start - given.offsets[cuts.document]))
-        columns["text"].append(_strings(*_gathered(given.data, cuts.start, cuts.end)))
+        columns["text"].append(_strings(*gathered(given.data, cuts.start, cuts.end)))
         columns["put"].append(pa.array(cuts.puts, pa.string()).take(pa.array(cuts.put)))
     fields = [
         pa.chunked_array(columns[field.name] or [pa.array([], field.type)]).cast(field.type).combine_chunks()

@@ -138,7 +138,14 @@ class TextBatch:
     @cached_property
     def unicode_words(self) -> Words:
         """Words by Unicode's rules (UAX #29) that begin with a letter or digit, see `curation.text.word_break`."""
-        room = int(split.count_unicode_word_starts(self.data)) + len(self)
+        return self._unicode_pieces(int(split.count_unicode_word_starts(self.data)) + len(self), signs_too=False)
+
+    @cached_property
+    def unicode_pieces(self) -> Words:
+        """All that stands between Unicode's word boundaries but whitespace, punctuation and signs too."""
+        return self._unicode_pieces(int(self.num_chars.sum()), signs_too=True)
+
+    def _unicode_pieces(self, room: int, *, signs_too: bool) -> Words:
         offsets = np.empty(len(self) + 1, np.int64)
         start, end = np.empty(room, np.int64), np.empty(room, np.int64)
         num_chars, hashes = np.empty(room, np.int32), np.empty(room, np.uint64)
@@ -147,6 +154,7 @@ class TextBatch:
             self.offsets,
             word_break.word_break_classes(),
             character_classes(),
+            signs_too,
             offsets,
             start,
             end,

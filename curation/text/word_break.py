@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from curation.text.blocks import hash_bytes
 from curation.text.kernel import leaf, loop
-from curation.text.unicode import code_point_width, decode, is_alnum, stored_tables
+from curation.text.unicode import code_point_width, decode, is_alnum, is_space, stored_tables
 
 PROPERTY_VALUES = (
     "Other",
@@ -104,13 +104,17 @@ def split_unicode_words(
     offsets: NDArray[np.int64],
     classes: NDArray[np.uint8],
     flags: NDArray[np.uint16],
+    signs_too: bool,
     word_offsets: NDArray[np.int64],
     start: NDArray[np.int64],
     end: NDArray[np.int64],
     num_chars: NDArray[np.int32],
     hashes: NDArray[np.uint64],
 ) -> int:
-    """Write the words of every document and give their number. The outputs are those of `split.split_words`."""
+    """Write the words of every document and give their number. The outputs are those of `split.split_words`.
+
+    `signs_too`: every piece is a word that does not begin with whitespace.
+    """
     count = 0
     word_offsets[0] = 0
     for doc in range(len(offsets) - 1):
@@ -140,6 +144,8 @@ def split_unicode_words(
                     hashes[count] = hash_bytes(data, piece_start, i)
                     count += 1
                 piece_start, piece_chars, is_word = i, 0, is_alnum(flags, code_point)
+                if signs_too:
+                    is_word = not is_space(flags, code_point)
             piece_chars += 1
             last = value
             if not _is_transparent(value):
