@@ -136,6 +136,8 @@ def compare(family: Family, documents: Sequence[Document], answers: Iterable[Row
 
 
 def _same(ours: Any, theirs: Any) -> bool:
+    if isinstance(theirs, float) and math.isnan(theirs):  # numpy's mean of nothing
+        theirs = None
     if ours is None or theirs is None:
         return ours is theirs
     return math.isclose(ours, theirs, rel_tol=0, abs_tol=TOLERANCE)
@@ -292,10 +294,65 @@ DATATROVE_FINEWEB = Family(
     columns=_same_names("frac_lines_end_mark", "frac_short_lines", "frac_chars_duplicate_lines", "newlines_per_word"),
 )
 
+DATATROVE_GOPHER = Family(
+    peer="datatrove",
+    name="gopher",
+    signal=gopher.Gopher(dialect="datatrove", words="spacy"),
+    rules=gopher.rules("datatrove"),
+    reasons={
+        "gopher_short_doc": "gopher.too_few_words",
+        "gopher_long_doc": "gopher.too_many_words",
+        "gopher_below_avg_threshold": "gopher.words_too_short",
+        "gopher_above_avg_threshold": "gopher.words_too_long",
+        "gopher_too_many_hashes": "gopher.too_many_hashes",
+        "gopher_too_many_ellipsis": "gopher.too_many_ellipses",
+        "gopher_too_many_bullets": "gopher.too_many_bullets",
+        "gopher_too_many_end_ellipsis": "gopher.too_many_ellipsis_lines",
+        "gopher_below_alpha_threshold": "gopher.too_few_words_with_letter",
+        "gopher_enough_stop_words": "gopher.too_few_stop_words",
+    },
+    columns=_same_names(
+        "num_words",
+        "mean_word_length",
+        "ratio_hashes_to_words",
+        "ratio_ellipses_to_words",
+        "frac_lines_bullet",
+        "frac_lines_ellipsis",
+        "frac_words_with_letter",
+        "num_distinct_stop_words",
+    ),
+)
+
+DATATROVE_REPETITION = Family(
+    peer="datatrove",
+    name="repetition",
+    signal=repetition.Repetition(dialect="datatrove", words="spacy"),
+    rules=repetition.rules("datatrove"),
+    reasons={
+        "empty": "repetition.empty",
+        "dup_para_frac": "repetition.duplicate_paragraphs",
+        "dup_para_char_frac": "repetition.duplicate_paragraph_chars",
+        "dup_line_frac": "repetition.duplicate_lines",
+        "dup_line_char_frac": "repetition.duplicate_line_chars",
+    }
+    | _ngrams("top_{}_gram", "repetition.top_{}gram", repetition.TOP_SIZES)
+    | _ngrams("duplicated_{}_n_grams", "repetition.duplicate_{}gram", _DUPLICATES),
+    columns=_same_names(
+        "frac_duplicate_paragraphs",
+        "frac_chars_duplicate_paragraphs",
+        "frac_duplicate_lines",
+        "frac_chars_duplicate_lines",
+    )
+    | _ngrams("top_{}gram", "ratio_chars_top_{}gram", repetition.TOP_SIZES)
+    | _ngrams("duplicate_{}gram", "frac_chars_duplicate_{}gram", _DUPLICATES),
+)
+
 FAMILIES = (
     DATATROVE_C4,
     DATATROVE_MC4,
     DATATROVE_FINEWEB,
+    DATATROVE_GOPHER,
+    DATATROVE_REPETITION,
     DOLMA_GOPHER,
     DOLMA_REPETITION,
     DOLMA_C4_V1,
@@ -305,5 +362,7 @@ FAMILIES = (
 FAST = {
     "c4": replace(DATATROVE_C4, signal=c4.C4(dialect="datatrove")),
     "fineweb": replace(DATATROVE_FINEWEB, signal=fineweb.FineWeb(dialect="datatrove")),
+    "gopher": replace(DATATROVE_GOPHER, signal=gopher.Gopher(dialect="datatrove")),
+    "repetition": replace(DATATROVE_REPETITION, signal=repetition.Repetition(dialect="datatrove")),
 }
 """Families of datatrove whose words or sentences are spaCy's, as they are measured without it: near, and not equal."""
