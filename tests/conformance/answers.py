@@ -13,7 +13,7 @@ from typing import Any
 from conformance.documents import Document
 
 from curation.rules import Rule
-from curation.signals import c4, fineweb, gopher, mc4, repetition
+from curation.signals import c4, curator, fineweb, gopher, mc4, repetition
 from curation.signals.signal import Signal
 from curation.text.batch import TextBatch
 
@@ -347,6 +347,88 @@ DATATROVE_REPETITION = Family(
     | _ngrams("duplicate_{}gram", "frac_chars_duplicate_{}gram", _DUPLICATES),
 )
 
+CURATOR_GOPHER = Family(
+    peer="curator",
+    name="gopher",
+    signal=gopher.Gopher(dialect="curator"),
+    rules=gopher.rules("curator"),
+    reasons={
+        "symbol_to_word": "gopher.too_many_symbols",
+        "word_count <": "gopher.too_few_words",
+        "word_count >": "gopher.too_many_words",
+        "words_without_alphabets": "gopher.too_few_words_with_letter",
+        "common_english_words": "gopher.too_few_stop_words",
+        "mean_word_length <": "gopher.words_too_short",
+        "mean_word_length >": "gopher.words_too_long",
+        "ellipsis": "gopher.too_many_ellipsis_lines",
+        "bullet_ratio": "gopher.too_many_bullets",
+    },
+    columns={
+        "symbol_to_word": "frac_symbol_words",
+        "word_count <": "num_words",
+        "word_count >": "num_words",
+        "words_without_alphabets": "frac_words_with_letter",
+        "common_english_words": "num_stop_words",
+        "mean_word_length <": "mean_word_length",
+        "mean_word_length >": "mean_word_length",
+        "ellipsis": "frac_lines_ellipsis",
+        "bullet_ratio": "frac_lines_bullet",
+    },
+    of_words=True,
+)
+
+CURATOR_REPETITION = Family(
+    peer="curator",
+    name="repetition",
+    signal=repetition.Repetition(dialect="curator"),
+    rules=repetition.rules("curator"),
+    reasons={
+        "repeated_lines": "repetition.duplicate_lines",
+        "repeated_paragraphs": "repetition.duplicate_paragraphs",
+        "repeated_lines_char": "repetition.duplicate_line_chars",
+        "repeated_paragraphs_char": "repetition.duplicate_paragraph_chars",
+    }
+    | _ngrams("top_{}gram", "repetition.top_{}gram", repetition.TOP_SIZES)
+    | _ngrams("duplicate_{}gram", "repetition.duplicate_{}gram", _DUPLICATES),
+    columns={
+        "repeated_lines": lambda row: 1 - row["frac_duplicate_lines"],
+        "repeated_paragraphs": lambda row: 1 - row["frac_duplicate_paragraphs"],
+        "repeated_lines_char": lambda row: 1 - row["frac_chars_duplicate_lines"],
+        "repeated_paragraphs_char": lambda row: 1 - row["frac_chars_duplicate_paragraphs"],
+    }
+    | _ngrams("top_{}gram", "frac_chars_top_{}gram", repetition.TOP_SIZES)
+    | _ngrams("duplicate_{}gram", "frac_chars_duplicate_{}gram", _DUPLICATES),
+    of_words=True,
+)
+
+CURATOR = Family(
+    peer="curator",
+    name="curator",
+    signal=curator.Curator(),
+    rules=curator.rules(),
+    reasons={
+        "alpha_numeric": "curator.too_few_alphanumeric",
+        "numbers_ratio": "curator.too_many_digits",
+        "urls_ratio": "curator.too_many_urls",
+        "white_space": "curator.too_much_white_space",
+        "parentheses_ratio": "curator.too_many_brackets",
+        "boilerplate_string_ratio": "curator.boilerplate",
+        "punctuation": "curator.few_lines_end_mark",
+        "max_word_length": "curator.word_too_long",
+    },
+    columns={
+        "alpha_numeric": "frac_chars_not_alphanumeric",
+        "numbers_ratio": "frac_chars_digit",
+        "urls_ratio": "frac_chars_url",
+        "white_space": "frac_chars_white_space",
+        "parentheses_ratio": "frac_chars_bracket",
+        "boilerplate_string_ratio": "frac_paragraphs_boilerplate",
+        "punctuation": "frac_lines_no_end_mark",
+        "max_word_length": "max_word_chars",
+    },
+    of_words=True,
+)
+
 FAMILIES = (
     DATATROVE_C4,
     DATATROVE_MC4,
@@ -357,6 +439,9 @@ FAMILIES = (
     DOLMA_REPETITION,
     DOLMA_C4_V1,
     DOLMA_C4_V2,
+    CURATOR_GOPHER,
+    CURATOR_REPETITION,
+    CURATOR,
 )
 
 FAST = {
