@@ -4,7 +4,7 @@ What Curator has of Gopher's rules is the dialect `curator` of `curation.signals
 `curation.signals.repetition`; the rules of the three together are those of its English pipeline.
 
 Reference: NVIDIA-NeMo/Curator `stages/text/filters/heuristic/string.py`, `stages/text/utils/constants.py` and
-`config/text/heuristic_filter_english_pipeline.yaml` (read at 0adc0cf, 2026).
+`config/text/heuristic_filter_english_pipeline.yaml` (1.4.0).
 """
 
 from dataclasses import dataclass
@@ -42,9 +42,10 @@ class Curator:
     - `max_word_chars`: code points of the longest word.
     - `frac_chars_not_alphanumeric`: of characters that are no ASCII letter or digit, no newline and none of `?` `!` `,`
       `.`; a space is not.
-    - `frac_chars_digit`: of decimal digits of any script.
+    - `frac_chars_digit`: of ASCII digits.
     - `frac_chars_url`: of addresses, from `http://` or `https://` up to the first sign that Curator's expression does
-      not have: a slash, a colon, a question mark or a tilde ends one, so that mostly the host counts.
+      not have. A full stop, a comma or a bracket behind an address belongs to it; a semicolon and letters beyond ASCII
+      do not.
     - `frac_chars_white_space`: of spaces, tabs, newlines, carriage returns and backspaces; other white space is none.
     - `frac_chars_bracket`: of `(` `)` `[` `]` `{` `}` `⟨` `⟩` themselves; what they enclose does not count.
     - `frac_paragraphs_boilerplate`: of paragraphs (between pairs of newlines, empty ones too) with one of
@@ -53,8 +54,9 @@ class Curator:
 
     What has nothing to divide by, or no word to measure, is null; of such a text `num_words` is 0.
 
-    Departures: Curator scores an empty text 1, and one without words a longest word of 1001, so that they are dropped:
-    here that is one rule, `curator.no_words`. The Kelvin sign is no k in boilerplate.
+    Departures: Curator scores most of an empty text 1, so that it is dropped, and fails where it wants the longest word
+    of a text without words: here that is one rule, `curator.no_words`. The Kelvin sign is no k in boilerplate. All else
+    is equal (`tests/conformance` compares with Curator's own filters).
     """
 
     @property
@@ -69,7 +71,7 @@ class Curator:
         return pa.schema(counts + [(name, pa.float64()) for name in _SHARES])
 
     def open(self) -> None:
-        """Load the Unicode tables and make the automaton of the phrases."""
+        """Make the automaton of the phrases, and load the Unicode tables that its search takes."""
         character_classes()
         curator_chars.phrase_automaton()
 
@@ -84,7 +86,7 @@ class Curator:
 
     def _measure_chars(self, batch: TextBatch) -> dict[str, NDArray[Any]]:
         chars = np.zeros((len(batch), 5), np.int64)
-        curator_chars.count_chars(batch.data, batch.offsets, character_classes(), chars)
+        curator_chars.count_chars(batch.data, batch.offsets, chars)
         num_chars = batch.num_chars
         return {
             "frac_chars_not_alphanumeric": divide(num_chars - chars[:, curator_chars.ALPHANUMERIC], num_chars),

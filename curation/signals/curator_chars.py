@@ -1,6 +1,6 @@
 """Kernels that count what NeMo Curator's filters look for among the characters and paragraphs of a text.
 
-Reference: NVIDIA-NeMo/Curator `stages/text/utils/constants.py` (2026), the regular expressions and phrases.
+Reference: NVIDIA-NeMo/Curator `stages/text/utils/constants.py` (1.4.0), the regular expressions and phrases.
 """
 
 from dataclasses import replace
@@ -11,12 +11,12 @@ import numpy as np
 
 from curation.text.kernel import leaf, loop
 from curation.text.phrases import Automaton, build_automaton
-from curation.text.unicode import DECIMAL, code_point_width, decode
+from curation.text.unicode import code_point_width, decode
 
 ALPHANUMERIC, DIGITS, URL_CHARS, WHITE_SPACE, PARENTHESES = range(5)
-"""Columns of what `count_chars` writes: `[a-zA-Z0-9\\n?!,.]`; decimal digits of any script; characters of addresses,
-each up to the first sign that is none of theirs, such as the slash behind the host; tab, newline, carriage return,
-backspace and space; round, square, curly and angle (U+27E8, U+27E9) brackets."""
+"""Columns of what `count_chars` writes: `[a-zA-Z0-9\\n?!,.]`; ASCII digits; characters of addresses, each up to the
+first sign that is none of theirs; tab, newline, carriage return, backspace and space; round, square, curly and angle
+(U+27E8, U+27E9) brackets."""
 
 PARAGRAPHS, BOILERPLATE = range(2)
 """Columns of what `count_boilerplate` writes: paragraphs; those with a phrase, all where one has lorem ipsum."""
@@ -43,7 +43,7 @@ PHRASES = (
 """The phrases of boilerplate in lower case, lorem ipsum first. Two of the list are left out, for each has another of it
 within: what begins "This website uses cookies" and what begins "This site uses cookies"."""
 
-_URL_SIGNS = np.frombuffer(b"$-_@.&+!*(),", np.uint8)
+_URL_SIGNS = np.frombuffer(b"$-_@.&+/:=?#~!*(),", np.uint8)
 
 
 @cache
@@ -87,8 +87,8 @@ def _url_end(data: Any, i: int, end: int) -> int:
 
 
 @loop
-def count_chars(data: Any, offsets: Any, flags: Any, out: Any) -> None:
-    """Count kinds of characters of each document into `out`, int64[d, 5]; `flags` are `character_classes()`."""
+def count_chars(data: Any, offsets: Any, out: Any) -> None:
+    """Count kinds of characters of each document into `out`, int64[d, 5], columns as named in this module."""
     for doc in range(len(offsets) - 1):
         i = offsets[doc]
         end = offsets[doc + 1]
@@ -105,9 +105,7 @@ def count_chars(data: Any, offsets: Any, flags: Any, out: Any) -> None:
                 alphanumeric += 1
                 digits += 1
             elif byte >= 0x80:
-                code_point = decode(data, i)
-                digits += flags[code_point] & DECIMAL != 0
-                brackets += code_point in (0x27E8, 0x27E9)
+                brackets += decode(data, i) in (0x27E8, 0x27E9)
                 i += code_point_width(byte)
                 continue
             else:

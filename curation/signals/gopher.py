@@ -32,7 +32,7 @@ Reference: Rae et al. 2021, Scaling Language Models, appendix A.1.1; allenai/dol
 (`gopher_v1`) with configs/dolma-v1_6/mixing/cc-head.yaml; mlfoundations/dclm
 baselines/mappers/filters/content_filters.py with baselines_configs/dclm_baseline_refinedweb.yaml; huggingface/datatrove
 `pipeline/filters/gopher_quality_filter.py` (0.10.1); NVIDIA-NeMo/Curator `stages/text/filters/heuristic/string.py` with
-`config/text/heuristic_filter_english_pipeline.yaml` (read at 0adc0cf, 2026).
+`config/text/heuristic_filter_english_pipeline.yaml` (1.4.0).
 """
 
 from dataclasses import dataclass
@@ -139,7 +139,7 @@ class Gopher:
     Departures: with `words="fast"` what `datatrove` counts of words is near its numbers and not equal, as
     `tests/conformance` measures; with `words="spacy"` everything is equal. In `curator` a letter is `str.isalpha`'s,
     where its `[[:alpha:]]` also takes letter numbers and vowel signs (a word `Ⅳ` has a letter there and none here), and
-    `num_stop_words` goes on where it stops at two.
+    `num_stop_words` goes on where it stops at two; all else is equal.
 
     Raises:
         ValueError: the dialect is unknown, or not reproduced exactly yet; or no such way of cutting words.

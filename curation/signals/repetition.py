@@ -36,7 +36,7 @@ Reference: Rae et al. 2021, Scaling Language Models, appendix A.1.1 and Table A1
 python/dolma/taggers/gopher.py (`gopher_v1`) with configs/dolma-v1_6/mixing; mlfoundations/dclm
 baselines/mappers/filters/content_filters.py `massive_web_repetition_filters`; huggingface/datatrove
 `pipeline/filters/gopher_repetition_filter.py` (0.10.1); NVIDIA-NeMo/Curator
-`stages/text/filters/heuristic/repetition/repetition.py` (read at 34e5227, 2026).
+`stages/text/filters/heuristic/repetition/repetition.py` (1.4.0).
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Kernels that look for the marks by which NeMo Curator tells ellipses, symbols and ends of sentences.
 
-Reference: NVIDIA-NeMo/Curator `stages/text/utils/constants.py` and `stages/text/filters/heuristic/string.py` (2026).
+Reference: NVIDIA-NeMo/Curator `stages/text/utils/constants.py` and `stages/text/filters/heuristic/string.py` (1.4.0).
 """
 
 from typing import Any

@@ -1,11 +1,12 @@
 """Our answers beside a peer's: what corresponds to what, and where they differ.
 
 A document is described by the values of a family, under the peer's names, and by its decision: of datatrove the first
-reason (it tests no further), of Dolma every reason.
+reason (it tests no further), of Dolma and NeMo Curator every reason.
 """
 
 import json
 import math
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,7 +29,7 @@ class Family:
     """One of the peer's filters or taggers, and what is the same here.
 
     Attributes:
-        peer: `datatrove` or `dolma`.
+        peer: `datatrove`, `dolma` or `curator`.
         name: of the family in the worker's answers.
         signal: ours.
         rules: ours, in the order in which the peer tests them.
@@ -347,6 +348,12 @@ DATATROVE_REPETITION = Family(
     | _ngrams("duplicate_{}gram", "frac_chars_duplicate_{}gram", _DUPLICATES),
 )
 
+_LATER_LETTERS = frozenset(
+    chr(code)
+    for code in range(0x110000)
+    if unicodedata.category(chr(code)) in ("Mn", "Mc", "Nl") or 0x24B6 <= code <= 0x24E9
+)
+
 CURATOR_GOPHER = Family(
     peer="curator",
     name="gopher",
@@ -374,6 +381,8 @@ CURATOR_GOPHER = Family(
         "ellipsis": "frac_lines_ellipsis",
         "bullet_ratio": "frac_lines_bullet",
     },
+    # Its letters are Unicode's alphabetic characters: letter numbers, vowel signs and letters in circles too.
+    apart={"words_without_alphabets": lambda document: not _LATER_LETTERS.isdisjoint(document.text)},
     of_words=True,
 )
 

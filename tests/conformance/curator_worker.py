@@ -1,8 +1,8 @@
 """Worker of the other side: NeMo Curator's filters over JSONL of texts, each document's answers to JSONL.
 
-The filters are Curator's own, with the limits of its English pipeline. Its packages are not imported but for the modules
-that they are in, for the rest of it asks for Ray and more. Where it takes one of several n-grams that are equally
-frequent it takes one by the order of a set, another in each run: here its sets keep the order of what is put in.
+The filters are Curator's own, with the limits of its English pipeline. Of its packages only the modules that they are
+in are imported, for the rest asks for Ray and more. Of n-grams that are equally frequent it takes one by the order of a
+set, another in each run: here its sets keep the order of what is put in.
 """
 
 import json
@@ -36,7 +36,7 @@ def load() -> tuple[Any, Any]:
 
 
 def family(filters: dict[str, Filter]) -> Callable[[str], dict[str, Any]]:
-    """What filters score, and which of them drop a text; one that fails, for there is nothing to measure, says nothing."""
+    """What filters score, and which of them drop a text; one that fails, with nothing to measure, says nothing."""
 
     def run(text: str) -> dict[str, Any]:
         values = {}

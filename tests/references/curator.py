@@ -2,7 +2,7 @@
 
 import re
 
-URL = re.compile(r"https?://(?:[a-zA-Z0-9$\-_@.&+!*(),]|%[0-9a-fA-F]{2})+")
+URL = re.compile(r"https?://(?:[a-zA-Z0-9$\-_@.&+/:=?#~!*(),]|%[0-9a-fA-F]{2})+")
 PHRASES = (
     *("terms of use", "privacy policy", "cookie policy", "uses cookies", "privacy overview", "use of cookies"),
     *("use cookies", "privacy & cookies policy", "privacy and cookies policy"),
@@ -36,7 +36,7 @@ def curator(text: str) -> dict[str, float | None]:
         "num_lines": len(lines),
         "max_word_chars": max(map(len, words), default=None),
         "frac_chars_not_alphanumeric": share(text, r"[^a-zA-Z0-9\n?!,.]"),
-        "frac_chars_digit": sum(sign.isdecimal() for sign in text) / len(text) if text else None,
+        "frac_chars_digit": share(text, "[0-9]"),
         "frac_chars_url": sum(map(len, URL.findall(text))) / len(text) if text else None,
         "frac_chars_white_space": share(text, "[\t\n\r\b ]"),
         "frac_chars_bracket": share(text, r"[(){}\[\]⟨⟩]"),
