@@ -165,7 +165,9 @@ class TextBatch:
     def english_words(self) -> Words:
         """Words with punctuation cut off and counted, near spaCy's; see `curation.text.english_words`."""
         words = self.words
-        return Words(*english_words.cut_words(self.data, words.offsets, words.start, words.end))
+        return Words(
+            *english_words.cut_words(self.data, words.offsets, words.start, words.end, words.num_chars, words.hash)
+        )
 
     @cached_property
     def spacy_words(self) -> tuple[NDArray[np.uint8], Words]:

@@ -37,168 +37,21 @@ punctuation; currency; letters; those that are not capitals; those that are not 
 _PUNCTUATION = "…,:;!?¿؟¡()[]{}<>_#*&。？！，、；：～·।،۔؛٪"
 _QUOTES = "'\"”“`‘´’‚„»«「」『』（）〔〕【】《》〈〉⟦⟧"
 _CURRENCY = "$£€¥฿₽﷼₴₠₡₢₣₤₥₦₧₨₩₪₫₭₮₯₰₱₲₳₵₶₷₸₹₺₻₼₾₿"
-UNITS = [
-    "km",
-    "km²",
-    "km³",
-    "m",
-    "m²",
-    "m³",
-    "dm",
-    "dm²",
-    "dm³",
-    "cm",
-    "cm²",
-    "cm³",
-    "mm",
-    "mm²",
-    "mm³",
-    "ha",
-    "µm",
-    "nm",
-    "yd",
-    "in",
-    "ft",
-    "kg",
-    "g",
-    "mg",
-    "µg",
-    "t",
-    "lb",
-    "oz",
-    "m/s",
-    "km/h",
-    "kmh",
-    "mph",
-    "hPa",
-    "Pa",
-    "mbar",
-    "mb",
-    "MB",
-    "kb",
-    "KB",
-    "gb",
-    "GB",
-    "tb",
-    "TB",
-    "T",
-    "G",
-    "M",
-    "K",
-    "%",
-]
-ABBREVIATIONS = (
-    *[
-        "Mt.",
-        "Ak.",
-        "Ala.",
-        "Apr.",
-        "Ariz.",
-        "Ark.",
-        "Aug.",
-        "Calif.",
-        "Colo.",
-        "Conn.",
-        "Dec.",
-        "Del.",
-        "Feb.",
-        "Fla.",
-        "Ga.",
-        "Ia.",
-        "Id.",
-        "Ill.",
-        "Ind.",
-        "Jan.",
-        "Jul.",
-    ],
-    *[
-        "Jun.",
-        "Kan.",
-        "Kans.",
-        "Ky.",
-        "La.",
-        "Mar.",
-        "Mass.",
-        "Mich.",
-        "Minn.",
-        "Miss.",
-        "N.C.",
-        "N.D.",
-        "N.H.",
-        "N.J.",
-        "N.M.",
-        "N.Y.",
-        "Neb.",
-        "Nebr.",
-        "Nev.",
-    ],
-    *[
-        "Nov.",
-        "Oct.",
-        "Okla.",
-        "Ore.",
-        "Pa.",
-        "S.C.",
-        "Sep.",
-        "Sept.",
-        "Tenn.",
-        "Va.",
-        "Wash.",
-        "Wis.",
-        "a.m.",
-        "Adm.",
-        "Bros.",
-        "co.",
-        "Co.",
-        "Corp.",
-        "D.C.",
-        "Dr.",
-    ],
-    *[
-        "e.g.",
-        "E.g.",
-        "E.G.",
-        "Gen.",
-        "Gov.",
-        "i.e.",
-        "I.e.",
-        "I.E.",
-        "Inc.",
-        "Jr.",
-        "Ltd.",
-        "Md.",
-        "Messrs.",
-        "Mo.",
-        "Mont.",
-        "Mr.",
-        "Mrs.",
-        "Ms.",
-        "p.m.",
-        "Ph.D.",
-    ],
-    *[
-        "'s",
-        "'S",
-        "'re",
-        "'d",
-        "'cause",
-        "'Cause",
-        "Prof.",
-        "Rep.",
-        "Rev.",
-        "Sen.",
-        "St.",
-        "vs.",
-        "v.s.",
-        "and/or",
-        "w/o",
-        "ma'am",
-        "Ma'am",
-        "o'clock",
-        "O'clock",
-    ],
-    *(f"{letter}." for letter in "abcdefghijklmnopqrstuvwxyzäöü"),
+_UNITS = (
+    "km km² km³ m m² m³ dm dm² dm³ cm cm² cm³ mm mm² mm³ ha µm nm yd in ft kg g mg µg t lb oz m/s km/h kmh mph hPa Pa "
+    "mbar mb MB kb KB gb GB tb TB T G M K %"
 )
+_ABBREVIATIONS = (
+    "Mt. Ak. Ala. Apr. Ariz. Ark. Aug. Calif. Colo. Conn. Dec. Del. Feb. Fla. Ga. Ia. Id. Ill. Ind. Jan. Jul. Jun. "
+    "Kan. Kans. Ky. La. Mar. Mass. Mich. Minn. Miss. N.C. N.D. N.H. N.J. N.M. N.Y. Neb. Nebr. Nev. Nov. Oct. Okla. "
+    "Ore. Pa. S.C. Sep. Sept. Tenn. Va. Wash. Wis. a.m. Adm. Bros. co. Co. Corp. D.C. Dr. e.g. E.g. E.G. Gen. Gov. "
+    "i.e. I.e. I.E. Inc. Jr. Ltd. Md. Messrs. Mo. Mont. Mr. Mrs. Ms. p.m. Ph.D. 's 'S 're 'd 'cause 'Cause Prof. Rep. "
+    "Rev. Sen. St. vs. v.s. and/or w/o ma'am Ma'am o'clock O'clock "
+    "a. b. c. d. e. f. g. h. i. j. k. l. m. n. o. p. q. r. s. t. u. v. w. x. y. z. ä. ö. ü."
+)
+UNITS = tuple(_UNITS.split())
+ABBREVIATIONS = tuple(_ABBREVIATIONS.split())
+_LONGEST = max(len(one.encode()) for one in ABBREVIATIONS)
 CONTRACTED = ("n't", "'ll", "'re", "'ve", "'m", "'d", "n’t", "’ll", "’re", "’ve", "’m", "’d")
 _MOST_ENDS = 256  # signs behind one word that are cut off one by one; what is before them stays whole
 
@@ -393,6 +246,23 @@ def count_places(data: Any) -> int:
 
 
 @leaf
+def _is_plain(data: Any, start: int, end: int) -> bool:
+    """Whether a word is of ASCII letters alone, as most are: nothing cuts those."""
+    i = start
+    while i < end and 97 <= data[i] | 0x20 <= 122:
+        i += 1
+    return bool(i == end)
+
+
+@leaf
+def _is_whole(data: Any, start: int, end: int, short: Any, short_ends: Any, short_slots: Any) -> bool:
+    """Whether what is left of a word is one of `ABBREVIATIONS`, or nothing."""
+    if end - start > _LONGEST:
+        return False
+    return bool(start == end or look_up(data, start, end, short, short_ends, short_slots) >= 0)
+
+
+@leaf
 def _add(data: Any, first: int, last: int, count: int, start: Any, end: Any, num_chars: Any, hashes: Any) -> int:
     if first >= last:
         return count
@@ -409,6 +279,8 @@ def _cut_words(
     word_offsets: Any,
     word_start: Any,
     word_end: Any,
+    word_chars: Any,
+    word_hash: Any,
     kinds: Any,
     units: Any,
     unit_ends: Any,
@@ -431,24 +303,31 @@ def _cut_words(
     for doc in range(len(word_offsets) - 1):
         for word in range(word_offsets[doc], word_offsets[doc + 1]):
             first, last = word_start[word], word_end[word]
-            whole = look_up(data, first, last, short, short_ends, short_slots) >= 0
-            while first < last and not whole:
+            if _is_plain(data, first, last):
+                start[count] = first
+                end[count] = last
+                num_chars[count] = word_chars[word]
+                hashes[count] = word_hash[word]
+                count += 1
+                continue
+            whole = _is_whole(data, first, last, short, short_ends, short_slots)
+            while not whole:
                 after = _prefix(data, first, last, kinds)
                 if after == first:
                     break
                 count = _add(data, first, after, count, start, end, num_chars, hashes)
                 first = after
-                whole = first < last and look_up(data, first, last, short, short_ends, short_slots) >= 0
+                whole = _is_whole(data, first, last, short, short_ends, short_slots)
             ends = 0
-            while first < last and not whole and ends < len(stack):
+            while not whole and ends < len(stack):
                 before = _suffix(data, first, last, kinds, units, unit_ends, unit_slots)
                 if before == last:
                     break
                 stack[ends] = last
                 ends += 1
                 last = before
-                whole = first < last and look_up(data, first, last, short, short_ends, short_slots) >= 0
-            if first < last and not whole and not _is_address(data, first, last):
+                whole = _is_whole(data, first, last, short, short_ends, short_slots)
+            if not whole and not _is_address(data, first, last):
                 cut = _contraction(data, first, last, contracted, contracted_ends, contracted_slots)
                 i = first
                 while i < cut:
@@ -471,15 +350,22 @@ def _cut_words(
 
 
 def cut_words(
-    data: NDArray[np.uint8], offsets: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64]
+    data: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    chars: NDArray[np.int32],
+    hashes: NDArray[np.uint64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32], NDArray[np.uint64]]:
     """Cut what stands between white space into words.
 
     Args:
         data: the bytes of the batch.
-        offsets: int64[d + 1], the pieces between white space of each document; `start` and `end` are theirs.
+        offsets: int64[d + 1], the pieces between white space of each document; the next four are theirs.
         start: int64[m].
         end: int64[m].
+        chars: int32[m], code points.
+        hashes: uint64[m].
 
     Returns:
         Of the words: int64[d + 1], where each document's begin; first bytes, int64[k]; ends, int64[k]; code points,
@@ -488,7 +374,7 @@ def cut_words(
     room = len(start) + 2 * int(count_places(data))
     word_offsets = np.empty(len(offsets), np.int64)
     word_start, word_end = np.empty(room, np.int64), np.empty(room, np.int64)
-    num_chars, hashes = np.empty(room, np.int32), np.empty(room, np.uint64)
+    word_chars, word_hash = np.empty(room, np.int32), np.empty(room, np.uint64)
     tables = [part for table in _tables() for part in (table.data, table.offsets, table.slots)]
     stack = np.empty(_MOST_ENDS, np.int64)
     count = _cut_words(
@@ -496,13 +382,15 @@ def cut_words(
         offsets,
         start,
         end,
+        chars,
+        hashes,
         kinds_of_characters(),
         *tables,
         stack,
         word_offsets,
         word_start,
         word_end,
-        num_chars,
-        hashes,
+        word_chars,
+        word_hash,
     )
-    return word_offsets, word_start[:count], word_end[:count], num_chars[:count], hashes[:count]
+    return word_offsets, word_start[:count], word_end[:count], word_chars[:count], word_hash[:count]

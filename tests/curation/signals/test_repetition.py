@@ -223,17 +223,18 @@ def test_dialects_that_are_not_exact_are_refused(dialect: str) -> None:
             make()
 
 
-def test_time_is_linear_in_the_length() -> None:
+@pytest.mark.parametrize("dialect", ["paper", "datatrove", "curator"])
+def test_time_is_linear_in_the_length(dialect: str) -> None:
     """Of texts of which all or nothing repeats; a quadratic step would take minutes here."""
     draw = random.Random(5)
     varied = [f"{draw.randrange(10**6):x}" for _ in range(100_000)]
-    for words in (["word"] * 100_000, ["one", "two"] * 50_000, varied):
+    for words in (["word"] * 100_000, ["one", "two"] * 50_000, ["a" * 100_000] * 10, varied):
         seconds = []
         for times in (1, 4):
             batch = TextBatch.from_texts([" ".join(words * times) + "\n" + "same line\n" * 20_000 * times])
             assert len(batch.words) > 0
-            Repetition().measure(batch)
+            Repetition(dialect=dialect).measure(batch)
             begin = time.thread_time()
-            Repetition().measure(batch)
+            Repetition(dialect=dialect).measure(batch)
             seconds.append(time.thread_time() - begin)
         assert seconds[1] < 10 * seconds[0] + 0.5

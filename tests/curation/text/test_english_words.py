@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,14 @@ def test_any_text(texts: list[str]) -> None:
 def test_many_signs_behind_a_word() -> None:
     for text in ("a" + "!" * 1000, "!" * 1000, "a" + "'" * 300 + "b", "." * 1000 + "a", *HARD_PIECES):
         assert cut([text]) == [english_words(text)]
+
+
+def test_time_is_linear_in_the_length() -> None:
+    """Of pieces in which every sign is a word; a quadratic step would take minutes here."""
+    for text, parts in (("!" * 500_000, 500_000), ("a,b" * 200_000, 400_001), ("a" * 10**6 + "'" * 200, 201)):
+        begin = time.thread_time()
+        assert TextBatch.from_texts([text]).english_words.counts.tolist() == [parts]
+        assert time.thread_time() - begin < 2
 
 
 def test_nearly_all_words_are_spacy_s(shared: Path) -> None:
