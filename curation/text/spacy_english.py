@@ -71,11 +71,6 @@ def split_words(texts: Iterable[str]) -> tuple[NDArray[np.uint8], NDArray[np.int
     return np.frombuffer(b"".join(tokens) + bytes(8), np.uint8), begins, np.array(counts, np.int64)
 
 
-def count_words(texts: Iterable[str]) -> NDArray[np.int64]:
-    """Tokens of each text, int64[n]; those of white space alone are none."""
-    return np.diff(split_words(texts)[2])
-
-
 def count_sentences(lines: Iterable[str]) -> NDArray[np.int64]:
     """Sentences of each line, int64[n]; an empty line is one, as datatrove has it."""
     pipeline = load_spacy()

@@ -11,7 +11,7 @@ from curation.rules import Rule, RuleError
 from jobs.recipe_file import load_recipe, recipe_names
 
 NAMES = (
-    *("c4_en", "dclm_baseline_en", "demo", "fineweb_en", "gopher_en"),
+    *("c4_en", "curator_en", "dclm_baseline_en", "demo", "fineweb_en", "gopher_en"),
     *("slimpajama_global", "slimpajama_local"),
 )
 

@@ -133,6 +133,18 @@ def test_datatrove_takes_repeats_from_left_to_right() -> None:
     assert measure(["a bc d e f x ab c d e f"], "datatrove")[0]["frac_chars_duplicate_5gram"] == 6 / 23
 
 
+@settings(max_examples=300, deadline=None)
+@given(words=st.lists(st.sampled_from(["a", "aa", "b", "ab", "ba", "é", "\0"]), max_size=120))
+def test_words_that_are_equal_when_run_together(words: list[str]) -> None:
+    check([" ".join(words)], "datatrove")
+
+
+@settings(max_examples=300, deadline=None)
+@given(words=st.lists(st.sampled_from(["a", "aa", "a a", "a  a", "b\na", "é"]), max_size=60))
+def test_ngrams_that_stand_within_other_words(words: list[str]) -> None:
+    check([" ".join(words)], "curator")
+
+
 def test_curator_by_hand() -> None:
     row = measure(["ab cd ab cd\n\n\nab cd\n \nab  cd xab cdx"], "curator")[0]
     assert (row["num_lines"], row["num_paragraphs"]) == (3, 2)
