@@ -1,5 +1,6 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -75,7 +76,7 @@ def test_words_and_sentences_by_hand():
 def test_words_are_bytes_one_after_the_other():
     pytest.importorskip("spacy", reason="spaCy, of the extra `spacy`, is not installed")
     data, begins, offsets = split_words(["a é.", "", " b "])
-    words = [data[low:high].tobytes().decode() for low, high in zip(begins[:-1], begins[1:], strict=True)]
+    words = [data[low:high].tobytes().decode() for low, high in pairwise(begins)]
     assert words == ["a", "é", ".", "b"]
     assert offsets.tolist() == [0, 3, 3, 4]
     assert not data.flags.writeable
