@@ -35,7 +35,7 @@ baselines/mappers/filters/content_filters.py with baselines_configs/dclm_baselin
 `config/text/heuristic_filter_english_pipeline.yaml` (1.4.0).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -146,7 +146,7 @@ class Gopher:
     """
 
     dialect: str = "paper"
-    words: Words = "fast"
+    words: Words = field(default="fast", metadata={"added_later": True})
 
     def __post_init__(self) -> None:
         _check_dialect(self.dialect)

@@ -39,7 +39,7 @@ baselines/mappers/filters/content_filters.py `massive_web_repetition_filters`; h
 `stages/text/filters/heuristic/repetition/repetition.py` (1.4.0).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -180,7 +180,7 @@ class Repetition:
     """
 
     dialect: str = "paper"
-    words: Words = "fast"
+    words: Words = field(default="fast", metadata={"added_later": True})
 
     def __post_init__(self) -> None:
         _check_dialect(self.dialect)
