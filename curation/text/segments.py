@@ -32,7 +32,7 @@ def _count_copies(
     out: NDArray[np.int64],
 ) -> None:
     mask = 15
-    while mask < 2 * segments:
+    while mask + 1 < 2 * segments:  # no more slots than `new_table` makes
         mask = 2 * mask + 1
     for i in range(segments):
         out[0] += 1

@@ -171,6 +171,16 @@ def test_words_are_near_spacy_s_or_its_own() -> None:
         Repetition(dialect="datatrove", words="nltk")  # type: ignore[arg-type]
 
 
+@every_dialect
+def test_tables_have_room_for_any_number_of_lines(dialect: str) -> None:
+    """Powers of two above all: there the table is exactly half full."""
+    for num_lines in (*range(1, 40), 63, 64, 65, 128, 1024):
+        distinct = [f"line {n} {n * n}" for n in range(num_lines)]
+        for lines in (distinct, ["a b"] * (num_lines - 1) + ["a"]):
+            for text in ("\n".join(lines), "\n\n".join(lines)):
+                check([text], dialect)
+
+
 def test_blank_lines_are_no_duplicates_except_in_dolma() -> None:
     text = "a\n\n\n\nb"
     assert measure([text])[0]["frac_duplicate_lines"] == 0.0
