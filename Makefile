@@ -44,7 +44,7 @@ help:
 	@echo "make demo    install Winnow into .venv and curate the sample corpus into demo-lake/"
 	@echo "make demo-train  install what training needs and train a small model on the demo's corpus into demo-train/"
 	@echo "make test    install what the tests need and run them all, after make lint"
-	@echo "make conformance    every decision and value beside datatrove and Dolma themselves (a quarter of an hour)"
+	@echo "make conformance    every decision and value beside datatrove, Dolma and NeMo Curator themselves (a quarter of an hour)"
 	@echo "make torture kill a hundred runs at any moment, on both engines, and compare the tables (an hour)"
 	@echo "make bench   speed beside datatrove, fastText, streaming and others, into bench.jsonl"
 	@echo "make reproductions    claims of papers on small models, into tests/reproductions/results.json (half an hour)"

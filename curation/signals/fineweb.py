@@ -16,7 +16,7 @@ from curation.rules import Rule
 from curation.text.batch import TextBatch
 from curation.text.blocks import hash_bytes
 from curation.text.kernel import kernel, leaf
-from curation.text.spacy_english import count_words, load_spacy
+from curation.text.spacy_english import load_spacy
 from curation.text.terminal_punctuation import is_terminal
 from curation.text.unicode import decode, space_width
 
@@ -210,9 +210,7 @@ class FineWeb:
         count_lines(batch.data, lines.offsets, lines.start, lines.end, lines.num_chars, max_short, counts)
         num_lines = counts[:, _NUM_LINES]
         num_newlines = np.maximum(np.diff(lines.offsets) - 1, 0)
-        num_words = (
-            count_words(batch.text(i) or "" for i in range(len(batch))) if self.words == "spacy" else batch.words.counts
-        )
+        num_words = (batch.spacy_words[1] if self.words == "spacy" else batch.words).counts
         return pa.record_batch(
             [
                 pa.array(num_lines.astype(np.int32), pa.int32(), mask=~batch.valid),

@@ -246,7 +246,7 @@ def _of_ngrams(plain: TextBatch) -> dict[str, NDArray[Any]]:
     words = plain.words
     table = ngrams.new_table(int(words.counts.max(initial=0)))
     total = np.zeros(len(plain), np.int64)
-    top, covered, mass, all_mass = (np.zeros((len(plain), ngrams.MAX_N + 1), np.int64) for _ in range(4))
+    top, covered, mass, all_mass, later = (np.zeros((len(plain), ngrams.MAX_N + 1), np.int64) for _ in range(5))
     ngrams.measure_repeats(
         words.offsets,
         words.num_chars,
@@ -258,6 +258,7 @@ def _of_ngrams(plain: TextBatch) -> dict[str, NDArray[Any]]:
         covered,
         mass,
         all_mass,
+        later,
     )
     found = {f"rps_doc_frac_chars_top_{n}gram": _share(top[:, n], total) for n in TOP_SIZES}
     return found | {f"rps_doc_frac_chars_dupe_{n}grams": _share(covered[:, n], total) for n in DUPLICATE_SIZES}

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from curation.text import split, word_break
+from curation.text import english_words, spacy_english, split, word_break
 from curation.text.unicode import character_classes
 
 _MAX_INT32 = 2**31 - 1
@@ -47,6 +47,12 @@ class Words(Spans):
     """Words, each with `hash`, uint64[m]: `curation.text.blocks.hash_bytes` of the word's bytes."""
 
     hash: NDArray[np.uint64]
+
+    def where(self, keep: NDArray[np.bool_]) -> "Words":
+        """Those of the words for which `keep`, bool[m], is true."""
+        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(keep, dtype=np.int64)])
+        kept = np.flatnonzero(keep)
+        return Words(before[self.offsets], self.start[kept], self.end[kept], self.num_chars[kept], self.hash[kept])
 
 
 class TextBatch:
@@ -162,6 +168,26 @@ class TextBatch:
             hashes,
         )
         return Words(offsets, start[:count], end[:count], num_chars[:count], hashes[:count])
+
+    @cached_property
+    def english_words(self) -> Words:
+        """Words with punctuation cut off and counted, near spaCy's; see `curation.text.english_words`."""
+        words = self.words
+        return Words(
+            *english_words.cut_words(self.data, words.offsets, words.start, words.end, words.num_chars, words.hash)
+        )
+
+    @cached_property
+    def spacy_words(self) -> tuple[NDArray[np.uint8], Words]:
+        """Words of spaCy's English tokenizer, and the bytes that their places are of; slow.
+
+        Raises:
+            SpacyError: spaCy cannot be imported.
+        """
+        data, begins, offsets = spacy_english.split_words(self.text(i) or "" for i in range(len(self)))
+        num_chars, hashes = np.empty(len(begins) - 1, np.int32), np.empty(len(begins) - 1, np.uint64)
+        split.describe_pieces(data, begins[:-1], begins[1:], num_chars, hashes)
+        return data, Words(offsets, begins[:-1], begins[1:], num_chars, hashes)
 
     @cached_property
     def lines(self) -> Spans:

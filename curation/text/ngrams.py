@@ -20,10 +20,14 @@ TOP_COVERED = 0
 """The most frequent n-gram (the longest of equals): characters it covers, each once. 0 if nothing repeats."""
 TOP_LONGEST = 1
 """The most frequent n-gram (the longest of equals): its characters times its count. 0 if nothing repeats."""
-TOP_FIRST = 2
-"""The most frequent n-gram (the first of equals): its characters times its count, even if that is 1."""
-TOP_FIRST_REPEATED = 3
+TOP_FIRST_REPEATED = 2
 """The most frequent n-gram (the first of equals): its characters times its count. 0 if nothing repeats."""
+TOP_FIRST = 3
+"""The most frequent n-gram (the first of equals): its characters times its count, even if that is 1."""
+TOP_SPACED = 4
+"""As `TOP_FIRST`, with a space between words as a character of the n-gram."""
+TOP_PLACE = 5
+"""The most frequent n-gram (the first of equals, even if its count is 1): which word of the document it begins with."""
 
 
 _SMALL_TABLE_BITS = 13
@@ -82,10 +86,13 @@ def _top_chars(
         chars = chars_before[place + n] - chars_before[place]
         if count[place] > best_count or (choice <= TOP_LONGEST and chars > best_chars):
             best, best_count, best_chars = int(place), count[place], chars
+    if choice == TOP_PLACE:
+        return max(best, 0)
+    spaces = n - 1 if choice == TOP_SPACED else 0
     if best < 0:
-        return int(chars_before[n]) if choice == TOP_FIRST else 0
+        return int(chars_before[n]) + spaces if choice >= TOP_FIRST else 0
     if choice != TOP_COVERED:
-        return int(best_count * best_chars)
+        return int(best_count * (best_chars + spaces))
     covered = 0
     reached = 0
     for k in range(num_places):
@@ -226,6 +233,7 @@ def measure_repeats(
     covered: NDArray[np.int64],
     mass: NDArray[np.int64],
     all_mass: NDArray[np.int64],
+    later: NDArray[np.int64],
 ) -> None:
     """Measure the repeated n-grams of every document, in characters of words (without what stands between them).
 
@@ -233,13 +241,15 @@ def measure_repeats(
         word_offsets: int64[d + 1], the words of each document.
         num_chars: int32[m], code points of each word.
         hashes: uint64[m], hash of each word.
-        top_choice: `TOP_COVERED`, `TOP_LONGEST`, `TOP_FIRST` or `TOP_FIRST_REPEATED`.
+        top_choice: `TOP_COVERED` or another of the choices named so.
         table: `new_table(...)` for the longest document.
         total: out, int64[d]: characters of all words.
-        top: out, int64[d, 11]: by n (2 to 4), characters of the most frequent n-gram.
+        top: out, int64[d, 11]: by n (2 to 4), characters of the most frequent n-gram, or its place.
         covered: out, int64[d, 11]: by n (5 to 10), characters of the words in any n-gram that repeats, each once.
         mass: out, int64[d, 11]: by n (5 to 10), sum of the characters of all n-grams that repeat.
         all_mass: out, int64[d, 11]: by n (5 to 10), sum of the characters of all n-grams.
+        later: out, int64[d, 11]: by n (5 to 10), as `covered`, of second and later copies only, and with a space
+            between their words.
     """
     longest = np.int64(0)
     for doc in range(len(word_offsets) - 1):
@@ -274,9 +284,14 @@ def measure_repeats(
                 continue
             all_mass[doc, n] = ends_sum - starts_sum
             reached = np.int64(0)
+            later_reached = np.int64(0)
             for k in range(num_places):
                 place = np.int64(places[k])
                 end = chars_before[place + n]
+                if first[place] != place:
+                    begin_later = max(place, later_reached)
+                    later_reached = place + n
+                    later[doc, n] += end - chars_before[begin_later] + min(later_reached - begin_later, n - 1)
                 mass[doc, n] += end - chars_before[place]
                 covered[doc, n] += end - chars_before[max(place, reached)]
                 reached = place + n

@@ -8,7 +8,12 @@ from curation.text.kernel import kernel, leaf
 from curation.text.unicode import count_code_points, strip_end, strip_start
 
 COLUMNS = 6
-"""Columns of what `measure_segments` writes, see there."""
+"""Columns of what `measure_segments` and `measure_parts` write, see there."""
+
+NEWLINE_RUNS, PARAGRAPHS_STRIPPED, LINES_NOT_BLANK, NEWLINE_PAIRS = range(4)
+"""How `measure_parts` parts a text: at runs of newlines (`re.split("\\n+", text)`); at runs of two newlines or more,
+without white space at the ends of the text (`re.split("\\n{2,}", text.strip())`); into lines, of which those of white
+space alone are left out; at pairs of newlines (`text.split("\\n\\n")`)."""
 
 
 def new_table(longest: int) -> NDArray[np.int64]:
@@ -27,7 +32,7 @@ def _count_copies(
     out: NDArray[np.int64],
 ) -> None:
     mask = 15
-    while mask < 2 * segments:
+    while mask + 1 < 2 * segments:  # no more slots than `new_table` makes
         mask = 2 * mask + 1
     for i in range(segments):
         out[0] += 1
@@ -111,3 +116,81 @@ def _is_blank(data: NDArray[np.uint8], start: int, end: int, by_space: bool) -> 
     if start == end:
         return True
     return by_space and strip_start(data, start, end) == end
+
+
+@leaf
+def _next_part(
+    data: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64], line: int, stop: int, how: int
+) -> int:
+    """The line after the last of the part that begins with `line`, of the lines before `stop`."""
+    line += 1
+    if how == PARAGRAPHS_STRIPPED:
+        while line < stop and start[line] < end[line]:
+            line += 1
+    elif how == NEWLINE_PAIRS:
+        while line < stop and (start[line] < end[line] or line + 1 == stop):
+            line += 1
+    return line
+
+
+@kernel
+def measure_parts(
+    data: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    line_offsets: NDArray[np.int64],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    how: int,
+    table: NDArray[np.int64],
+    out: NDArray[np.int64],
+) -> None:
+    """Count the parts of every document, and those that repeat, empty parts too.
+
+    Args:
+        data: the bytes of the batch.
+        offsets: int64[d + 1], its documents.
+        line_offsets: int64[d + 1], what newlines part in each document; `start` and `end` are theirs.
+        start: int64[m].
+        end: int64[m].
+        how: `NEWLINE_RUNS`, `PARAGRAPHS_STRIPPED`, `LINES_NOT_BLANK` or `NEWLINE_PAIRS`.
+        table: `new_table(...)` for the document with the most lines.
+        out: out, int64[d, 6] of zeros: as of `measure_segments`.
+    """
+    longest = np.int64(0)
+    for doc in range(len(line_offsets) - 1):
+        longest = max(longest, line_offsets[doc + 1] - line_offsets[doc])
+    hashes = np.empty(longest, np.uint64)
+    num_chars = np.empty(longest, np.int64)
+    seen_twice = np.empty(longest, np.bool_)
+    for doc in range(len(line_offsets) - 1):
+        line = line_offsets[doc]
+        stop = line_offsets[doc + 1]
+        low, high = offsets[doc], offsets[doc + 1]
+        if how == PARAGRAPHS_STRIPPED:
+            low = strip_start(data, low, high)
+            high = strip_end(data, low, high)
+            while stop - 1 > line and start[stop - 1] >= high:
+                stop -= 1
+            while line < stop - 1 and end[line] <= low:
+                line += 1
+        segments = 0
+        begin, last_line = line, stop - 1
+        while line < stop:
+            first_line = line
+            line = _next_part(data, start, end, line, stop, how)
+            first = max(start[first_line], low)
+            last = max(min(end[line - 1], high), first)
+            at_end = first_line in (begin, last_line)
+            if how == PARAGRAPHS_STRIPPED:
+                while line < stop and start[line] == end[line]:
+                    line += 1
+            elif how == NEWLINE_PAIRS:
+                line += line < stop
+            if first == last and not at_end and how == NEWLINE_RUNS:
+                continue
+            if how == LINES_NOT_BLANK and _is_blank(data, first, last, True):
+                continue
+            hashes[segments] = hash_bytes(data, first, last)
+            num_chars[segments] = count_code_points(data, first, last)
+            segments += 1
+        _count_copies(hashes, num_chars, segments, table, np.int64(doc + 1), seen_twice, out[doc])

@@ -28,6 +28,20 @@ def count_characters(data: NDArray[np.uint8], offsets: NDArray[np.int64], num_ch
 
 
 @loop
+def describe_pieces(
+    data: NDArray[np.uint8],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    num_chars: NDArray[np.int32],
+    hashes: NDArray[np.uint64],
+) -> None:
+    """Write the code points (int32[m]) and the hash (uint64[m]) of each piece `data[start:end]`."""
+    for piece in range(len(start)):
+        num_chars[piece] = count_code_points(data, start[piece], end[piece])
+        hashes[piece] = hash_bytes(data, start[piece], end[piece])
+
+
+@loop
 def count_separators(data: NDArray[np.uint8], start: int, end: int) -> tuple[int, int]:
     """Counts that bound how many words `data[start:end]` can hold, and how many line ends it has.
 

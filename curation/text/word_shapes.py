@@ -232,6 +232,7 @@ def measure_lines(
     start: NDArray[np.int64],
     end: NDArray[np.int64],
     strip: bool,
+    keep_blank: bool,
     dots: bool,
     spaced_dots: bool,
     bullets: NDArray[np.int64],
@@ -245,6 +246,7 @@ def measure_lines(
         start: int64[m].
         end: int64[m].
         strip: look at lines without whitespace at both ends, and leave out what is then empty.
+        keep_blank: count what is then empty as a line all the same.
         dots: `...` is an ellipsis, as U+2026 always is.
         spaced_dots: `. . .` is an ellipsis.
         bullets: int64[b], the code points that are bullets.
@@ -259,7 +261,7 @@ def measure_lines(
             if strip:
                 first = strip_start(data, first, last)
                 last = strip_end(data, first, last)
-                if first == last:
+                if first == last and not keep_blank:
                     continue
             lines += 1
             if first == last:

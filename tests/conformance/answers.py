@@ -1,11 +1,12 @@
 """Our answers beside a peer's: what corresponds to what, and where they differ.
 
 A document is described by the values of a family, under the peer's names, and by its decision: of datatrove the first
-reason (it tests no further), of Dolma every reason.
+reason (it tests no further), of Dolma and NeMo Curator every reason.
 """
 
 import json
 import math
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from conformance.documents import Document
 
 from curation.rules import Rule
-from curation.signals import c4, fineweb, gopher, mc4, repetition
+from curation.signals import c4, curator, fineweb, gopher, mc4, repetition
 from curation.signals.signal import Signal
 from curation.text.batch import TextBatch
 
@@ -28,7 +29,7 @@ class Family:
     """One of the peer's filters or taggers, and what is the same here.
 
     Attributes:
-        peer: `datatrove` or `dolma`.
+        peer: `datatrove`, `dolma` or `curator`.
         name: of the family in the worker's answers.
         signal: ours.
         rules: ours, in the order in which the peer tests them.
@@ -136,6 +137,8 @@ def compare(family: Family, documents: Sequence[Document], answers: Iterable[Row
 
 
 def _same(ours: Any, theirs: Any) -> bool:
+    if isinstance(theirs, float) and math.isnan(theirs):  # numpy's mean of nothing
+        theirs = None
     if ours is None or theirs is None:
         return ours is theirs
     return math.isclose(ours, theirs, rel_tol=0, abs_tol=TOLERANCE)
@@ -292,18 +295,168 @@ DATATROVE_FINEWEB = Family(
     columns=_same_names("frac_lines_end_mark", "frac_short_lines", "frac_chars_duplicate_lines", "newlines_per_word"),
 )
 
+DATATROVE_GOPHER = Family(
+    peer="datatrove",
+    name="gopher",
+    signal=gopher.Gopher(dialect="datatrove", words="spacy"),
+    rules=gopher.rules("datatrove"),
+    reasons={
+        "gopher_short_doc": "gopher.too_few_words",
+        "gopher_long_doc": "gopher.too_many_words",
+        "gopher_below_avg_threshold": "gopher.words_too_short",
+        "gopher_above_avg_threshold": "gopher.words_too_long",
+        "gopher_too_many_hashes": "gopher.too_many_hashes",
+        "gopher_too_many_ellipsis": "gopher.too_many_ellipses",
+        "gopher_too_many_bullets": "gopher.too_many_bullets",
+        "gopher_too_many_end_ellipsis": "gopher.too_many_ellipsis_lines",
+        "gopher_below_alpha_threshold": "gopher.too_few_words_with_letter",
+        "gopher_enough_stop_words": "gopher.too_few_stop_words",
+    },
+    columns=_same_names(
+        "num_words",
+        "mean_word_length",
+        "ratio_hashes_to_words",
+        "ratio_ellipses_to_words",
+        "frac_lines_bullet",
+        "frac_lines_ellipsis",
+        "frac_words_with_letter",
+        "num_distinct_stop_words",
+    ),
+)
+
+DATATROVE_REPETITION = Family(
+    peer="datatrove",
+    name="repetition",
+    signal=repetition.Repetition(dialect="datatrove", words="spacy"),
+    rules=repetition.rules("datatrove"),
+    reasons={
+        "empty": "repetition.empty",
+        "dup_para_frac": "repetition.duplicate_paragraphs",
+        "dup_para_char_frac": "repetition.duplicate_paragraph_chars",
+        "dup_line_frac": "repetition.duplicate_lines",
+        "dup_line_char_frac": "repetition.duplicate_line_chars",
+    }
+    | _ngrams("top_{}_gram", "repetition.top_{}gram", repetition.TOP_SIZES)
+    | _ngrams("duplicated_{}_n_grams", "repetition.duplicate_{}gram", _DUPLICATES),
+    columns=_same_names(
+        "frac_duplicate_paragraphs",
+        "frac_chars_duplicate_paragraphs",
+        "frac_duplicate_lines",
+        "frac_chars_duplicate_lines",
+    )
+    | _ngrams("top_{}gram", "ratio_chars_top_{}gram", repetition.TOP_SIZES)
+    | _ngrams("duplicate_{}gram", "frac_chars_duplicate_{}gram", _DUPLICATES),
+)
+
+_LATER_LETTERS = frozenset(
+    chr(code)
+    for code in range(0x110000)
+    if unicodedata.category(chr(code)) in ("Mn", "Mc", "Nl") or 0x24B6 <= code <= 0x24E9
+)
+
+CURATOR_GOPHER = Family(
+    peer="curator",
+    name="gopher",
+    signal=gopher.Gopher(dialect="curator"),
+    rules=gopher.rules("curator"),
+    reasons={
+        "symbol_to_word": "gopher.too_many_symbols",
+        "word_count <": "gopher.too_few_words",
+        "word_count >": "gopher.too_many_words",
+        "words_without_alphabets": "gopher.too_few_words_with_letter",
+        "common_english_words": "gopher.too_few_stop_words",
+        "mean_word_length <": "gopher.words_too_short",
+        "mean_word_length >": "gopher.words_too_long",
+        "ellipsis": "gopher.too_many_ellipsis_lines",
+        "bullet_ratio": "gopher.too_many_bullets",
+    },
+    columns={
+        "symbol_to_word": "frac_symbol_words",
+        "word_count <": "num_words",
+        "word_count >": "num_words",
+        "words_without_alphabets": "frac_words_with_letter",
+        "common_english_words": "num_stop_words",
+        "mean_word_length <": "mean_word_length",
+        "mean_word_length >": "mean_word_length",
+        "ellipsis": "frac_lines_ellipsis",
+        "bullet_ratio": "frac_lines_bullet",
+    },
+    # Its letters are Unicode's alphabetic characters: letter numbers, vowel signs and letters in circles too.
+    apart={"words_without_alphabets": lambda document: not _LATER_LETTERS.isdisjoint(document.text)},
+    of_words=True,
+)
+
+CURATOR_REPETITION = Family(
+    peer="curator",
+    name="repetition",
+    signal=repetition.Repetition(dialect="curator"),
+    rules=repetition.rules("curator"),
+    reasons={
+        "repeated_lines": "repetition.duplicate_lines",
+        "repeated_paragraphs": "repetition.duplicate_paragraphs",
+        "repeated_lines_char": "repetition.duplicate_line_chars",
+        "repeated_paragraphs_char": "repetition.duplicate_paragraph_chars",
+    }
+    | _ngrams("top_{}gram", "repetition.top_{}gram", repetition.TOP_SIZES)
+    | _ngrams("duplicate_{}gram", "repetition.duplicate_{}gram", _DUPLICATES),
+    columns={
+        "repeated_lines": lambda row: 1 - row["frac_duplicate_lines"],
+        "repeated_paragraphs": lambda row: 1 - row["frac_duplicate_paragraphs"],
+        "repeated_lines_char": lambda row: 1 - row["frac_chars_duplicate_lines"],
+        "repeated_paragraphs_char": lambda row: 1 - row["frac_chars_duplicate_paragraphs"],
+    }
+    | _ngrams("top_{}gram", "frac_chars_top_{}gram", repetition.TOP_SIZES)
+    | _ngrams("duplicate_{}gram", "frac_chars_duplicate_{}gram", _DUPLICATES),
+    of_words=True,
+)
+
+CURATOR = Family(
+    peer="curator",
+    name="curator",
+    signal=curator.Curator(),
+    rules=curator.rules(),
+    reasons={
+        "alpha_numeric": "curator.too_few_alphanumeric",
+        "numbers_ratio": "curator.too_many_digits",
+        "urls_ratio": "curator.too_many_urls",
+        "white_space": "curator.too_much_white_space",
+        "parentheses_ratio": "curator.too_many_brackets",
+        "boilerplate_string_ratio": "curator.boilerplate",
+        "punctuation": "curator.few_lines_end_mark",
+        "max_word_length": "curator.word_too_long",
+    },
+    columns={
+        "alpha_numeric": "frac_chars_not_alphanumeric",
+        "numbers_ratio": "frac_chars_digit",
+        "urls_ratio": "frac_chars_url",
+        "white_space": "frac_chars_white_space",
+        "parentheses_ratio": "frac_chars_bracket",
+        "boilerplate_string_ratio": "frac_paragraphs_boilerplate",
+        "punctuation": "frac_lines_no_end_mark",
+        "max_word_length": "max_word_chars",
+    },
+    of_words=True,
+)
+
 FAMILIES = (
     DATATROVE_C4,
     DATATROVE_MC4,
     DATATROVE_FINEWEB,
+    DATATROVE_GOPHER,
+    DATATROVE_REPETITION,
     DOLMA_GOPHER,
     DOLMA_REPETITION,
     DOLMA_C4_V1,
     DOLMA_C4_V2,
+    CURATOR_GOPHER,
+    CURATOR_REPETITION,
+    CURATOR,
 )
 
 FAST = {
     "c4": replace(DATATROVE_C4, signal=c4.C4(dialect="datatrove")),
     "fineweb": replace(DATATROVE_FINEWEB, signal=fineweb.FineWeb(dialect="datatrove")),
+    "gopher": replace(DATATROVE_GOPHER, signal=gopher.Gopher(dialect="datatrove")),
+    "repetition": replace(DATATROVE_REPETITION, signal=repetition.Repetition(dialect="datatrove")),
 }
 """Families of datatrove whose words or sentences are spaCy's, as they are measured without it: near, and not equal."""

@@ -68,11 +68,11 @@ def _rounded(value: Any) -> Any:
 
 
 def main() -> None:
-    """Ask both peers about all documents, and record."""
+    """Ask all peers about all documents, and record."""
     documents = [*real_documents(workers.SHARED), *hard_documents()]
     with tempfile.TemporaryDirectory() as work:
         found = {peer: workers.ask(peer, documents, Path(work)) for peer in workers.KINDS}
-    answers = [dict(zip(found, both, strict=True)) for both in zip(*found.values(), strict=True)]
+    answers = [dict(zip(found, each, strict=True)) for each in zip(*found.values(), strict=True)]
     count = write(documents, answers, {peer: workers.pinned(peer) for peer in workers.KINDS})
     print(f"{count} documents recorded in {FILE.name}, {FILE.stat().st_size / 1e3:.0f} kB")  # noqa: T201
 

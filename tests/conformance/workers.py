@@ -14,15 +14,17 @@ from conformance.documents import Document
 
 HERE = Path(__file__).parent
 SHARED = REPOSITORY.parent / "shared"
-KINDS = {"datatrove": "", "dolma": "dolma"}
+KINDS = {"datatrove": "", "dolma": "dolma", "curator": "curator"}
 """The environment of each peer."""
+PACKAGES = {"curator": "nemo-curator"}
+"""What a peer's package is called, if it is not called as the peer."""
 
 
 def pinned(peer: str) -> str:
     """The version of a peer that answers."""
     suffix = f"-{KINDS[peer]}" if KINDS[peer] else ""
     pins = (BENCHMARKS / f"constraints-peers{suffix}.txt").read_text().splitlines()
-    return next(pin.partition("==")[2] for pin in pins if pin.startswith(f"{peer}=="))
+    return next(pin.partition("==")[2] for pin in pins if pin.startswith(f"{PACKAGES.get(peer, peer)}=="))
 
 
 class UnavailableError(Exception):
@@ -35,7 +37,7 @@ def ask(
     """A peer's answers about `documents`, in their order: of each family a decision and values. A process per core.
 
     Args:
-        peer: `datatrove` or `dolma`.
+        peer: one of `KINDS`.
         documents: what it is asked about.
         work: a folder for the files in between.
         tell: is told where an environment has to be made.

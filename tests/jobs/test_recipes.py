@@ -8,10 +8,12 @@ import pytest
 
 from curation.recipe import Recipe, RecipeError
 from curation.rules import Rule, RuleError
+from curation.signals.gopher import Gopher
+from curation.signals.repetition import Repetition
 from jobs.recipe_file import load_recipe, recipe_names
 
 NAMES = (
-    *("c4_en", "dclm_baseline_en", "demo", "fineweb_en", "gopher_en"),
+    *("c4_en", "curator_en", "dclm_baseline_en", "demo", "fineweb_en", "gopher_en"),
     *("redpajama_v2_signals", "slimpajama_global", "slimpajama_local"),
 )
 
@@ -49,6 +51,17 @@ def test_the_hash_changes_with_what_decides_and_with_nothing_else() -> None:
         replace(recipe, sampling=load_recipe("demo").sampling),
     ]
     assert len({recipe.hash, *(other.hash for other in changed)}) == len(changed) + 1
+
+
+def test_ways_of_cutting_words_were_added_later() -> None:
+    made = [replace(load_recipe("demo"), rules=(), sampling=None, signals=(kind(),)) for kind in (Gopher, Repetition)]
+    assert all('"words"' not in recipe.to_json() for recipe in made)
+    for kind in (Gopher, Repetition):
+        fast, spacy = (
+            replace(made[0], signals=(kind(dialect="datatrove", words=words),)) for words in ("fast", "spacy")
+        )
+        assert fast.hash != spacy.hash
+        assert Recipe.from_json(spacy.to_json()) == spacy
 
 
 def test_files_hold_recipes(tmp_path: Path) -> None:

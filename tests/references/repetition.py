@@ -3,6 +3,9 @@
 import re
 from collections import Counter
 
+from references.curator import lines_of
+from references.english_words import english_words
+
 
 def paper(text: str) -> dict[str, float | None]:
     lines = [line.strip() for line in text.split("\n") if line.strip()]
@@ -49,6 +52,67 @@ def dolma(text: str) -> dict[str, float | None]:
             whole = sum(k * sum(map(len, ngram)) for ngram, k in counts.items())
             values[f"frac_chars_duplicate_{n}gram"] = _over(mass, whole)
     return values
+
+
+def datatrove(text: str, tokens: list[str] | None = None) -> dict[str, float | None]:
+    tokens = english_words(text) if tokens is None else tokens
+    values: dict[str, float | None] = {"num_chars": len(text)}
+    values |= _later_copies("line", re.split("\n+", text), len(text))
+    values |= _later_copies("paragraph", re.split("\n{2,}", text.strip()), len(text))
+    for n in range(2, 5):
+        counts = Counter(" ".join(tokens[i : i + n]) for i in range(len(tokens) - n + 1))
+        ngram, count = counts.most_common(1)[0] if counts else ("", 0)
+        values[f"ratio_chars_top_{n}gram"] = len(ngram) * count / len(text) if counts else None
+    for n in range(5, 11):
+        met, taken, i = set(), 0, 0
+        while i + n <= len(tokens):
+            ngram = "".join(tokens[i : i + n])
+            taken += len(ngram) if ngram in met else 0
+            i += n if ngram in met else 1
+            met.add(ngram)
+        values[f"frac_chars_duplicate_{n}gram"] = _over(taken, len(text))
+    return values
+
+
+def curator(text: str) -> dict[str, float | None]:
+    words = text.split()
+    lines = lines_of(text)
+    paragraphs = text.split("\n\n")
+    values = _later_copies("line", lines, len("".join(lines)))
+    values |= _later_copies("paragraph", paragraphs, len("".join(paragraphs)))
+    if not words:
+        values["frac_duplicate_paragraphs"] = 1.0
+    for n in range(2, 11):
+        ngrams = list(zip(*[words[i:] for i in range(n)], strict=False))
+        column = f"frac_chars_top_{n}gram" if n < 5 else f"frac_chars_duplicate_{n}gram"
+        if not ngrams:
+            values[column] = 1.0
+        elif n < 5:
+            ngram = " ".join(Counter(ngrams).most_common(1)[0][0])
+            values[column] = (len(text) - len(text.replace(ngram, ""))) / len(text)
+        else:
+            values[column] = _shrinkage(ngrams, n) / len(text)
+    return values
+
+
+def _shrinkage(ngrams: list[tuple[str, ...]], n: int) -> int:
+    """Characters of words in second and later copies, each once, and a space for each but the first of a run."""
+    first: dict[tuple[str, ...], int] = {}
+    chars, reached = 0, 0
+    for i in (i for i, ngram in enumerate(ngrams) if first.setdefault(ngram, i) != i):
+        for k in range(max(i, reached), i + n):
+            chars += len(ngrams[i][k - i]) + (k > i or i < reached)
+        reached = i + n
+    return chars
+
+
+def _later_copies(kind: str, parts: list[str], whole: int) -> dict[str, float | None]:
+    chars = sum(map(len, parts)) - sum(map(len, set(parts)))
+    return {
+        f"num_{kind}s": len(parts),
+        f"frac_duplicate_{kind}s": _over(len(parts) - len(set(parts)), len(parts)),
+        f"frac_chars_duplicate_{kind}s": _over(chars, whole),
+    }
 
 
 def _segments(kind: str, segments: list[str]) -> dict[str, float | None]:

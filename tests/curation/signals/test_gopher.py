@@ -170,7 +170,57 @@ def test_rules_of_other_dialects() -> None:
     ]
 
 
-@pytest.mark.parametrize("dialect", ["datatrove", "curator", "redpajama"])
+def test_datatrove_by_hand() -> None:
+    row = measure(["# The cat, ... and\n\n  • the dog's –\n- of 7…\x85x\n"], "datatrove")[0]
+    # words: # The cat , ... and • the dog 's – - of 7 … x; of punctuation alone: # , ... – - … (datatrove: • is none)
+    assert row["num_words_and_symbols"] == 16
+    assert row["num_words"] == 10
+    assert row["num_lines"] == 5  # one is empty, and one ends at U+0085
+    assert row["frac_words_with_letter"] == 8 / 16
+    assert row["mean_word_length"] == (3 + 3 + 3 + 1 + 3 + 3 + 2 + 2 + 1 + 1) / 10
+    assert row["ratio_hashes_to_words"] == 1 / 16
+    assert row["ratio_ellipses_to_words"] == 2 / 16
+    assert (row["frac_lines_bullet"], row["frac_lines_ellipsis"]) == (2 / 5, 1 / 5)
+    assert (row["num_stop_words"], row["num_distinct_stop_words"]) == (3, 3)
+
+
+def test_curator_by_hand() -> None:
+    row = measure(["# ## #a# [...] ... .... Ⅳ\n\n  • the\n- of the [...]\n* READ more\nread more.."], "curator")[0]
+    # symbols: # #a# [...] ... [...]; `##` is one run of two characters
+    assert row["num_words"] == 18
+    assert row["frac_symbol_words"] == 5 / 18
+    assert row["num_lines"] == 5
+    assert row["frac_lines_bullet"] == 1 / 5
+    assert row["frac_lines_ellipsis"] == 3 / 5
+    assert row["num_stop_words"] == 3
+    assert fired("the of " * 30, "curator") == ["gopher.words_too_short"]
+    assert fired("the of word " * 30, "curator") == []
+    assert fired("word " * 60, "curator") == ["gopher.too_few_stop_words"]
+
+
+def test_datatrove_with_spacy_s_words(shared: Path) -> None:
+    pytest.importorskip("spacy", reason="spaCy, of the extra `spacy`, is not installed")
+    texts = [text[:3000] for text in real_texts(shared, per_file=3)]
+    batch = TextBatch.from_texts([None, *texts, "", ". , !"])
+    rows = Gopher(dialect="datatrove", words="spacy").measure(batch).to_pylist()
+    data, words = batch.spacy_words
+    for doc in range(1, len(batch)):
+        places = range(words.offsets[doc], words.offsets[doc + 1])
+        tokens = [data[words.start[k] : words.end[k]].tobytes().decode() for k in places]
+        assert rows[doc] == reference.datatrove(batch.text(doc), tokens)
+    assert set(rows[0].values()) == {None}
+
+
+def test_words_are_near_spacy_s_or_its_own() -> None:
+    with pytest.raises(
+        ValueError, match="expected words to be 'fast', or 'spacy' with dialect='datatrove', got 'spacy'"
+    ):
+        Gopher(words="spacy")
+    with pytest.raises(ValueError, match="got 'nltk' with dialect='datatrove'"):
+        Gopher(dialect="datatrove", words="nltk")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dialect", ["tfds", "redpajama"])
 def test_dialects_that_are_not_exact_are_refused(dialect: str) -> None:
     for make in (lambda: Gopher(dialect=dialect), lambda: rules(dialect)):
         with pytest.raises(ValueError, match=f"'{dialect}' is not reproduced exactly; choose one of 'paper', 'dolma'"):

@@ -1,15 +1,23 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 from curation.signals.c4 import C4
 from curation.signals.fineweb import FineWeb
+from curation.signals.gopher import Gopher
+from curation.signals.repetition import Repetition
 from curation.text import spacy_english
 from curation.text.batch import TextBatch
-from curation.text.spacy_english import SpacyError, count_sentences, count_words
+from curation.text.spacy_english import SpacyError, count_sentences, split_words
 
 TEXT = "Dr. Smith can't see 3.5 of them.\nThen he left!  \n\nIt was (in the end) over...\nNo one stayed. Not even he."
+
+
+def count_words(texts):
+    return np.diff(split_words(texts)[2])
 
 
 @pytest.fixture
@@ -19,7 +27,13 @@ def without_spacy(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "signal", [C4(dialect="datatrove", sentences="spacy"), FineWeb(dialect="datatrove", words="spacy")]
+    "signal",
+    [
+        C4(dialect="datatrove", sentences="spacy"),
+        FineWeb(dialect="datatrove", words="spacy"),
+        Gopher(dialect="datatrove", words="spacy"),
+        Repetition(dialect="datatrove", words="spacy"),
+    ],
 )
 def test_without_spacy_the_error_says_what_to_do(without_spacy, signal):
     with pytest.raises(SpacyError, match=r"pip install 'winnow\[spacy\]', or leave the setting at 'fast'"):
@@ -31,6 +45,8 @@ def test_nothing_is_loaded_that_is_not_asked_for(without_spacy):
         C4(dialect="datatrove"),
         C4(dialect="datatrove", count_sentences=False, sentences="spacy"),
         FineWeb(),
+        Gopher(dialect="datatrove"),
+        Repetition(dialect="datatrove"),
     ):
         signal.open()
         assert signal.measure(TextBatch.from_texts([TEXT])).num_rows == 1
@@ -55,6 +71,16 @@ def test_words_and_sentences_by_hand():
     assert count_words([TEXT.splitlines()[0], "", " \n ", "a"]).tolist() == [9, 0, 0, 1]
     assert count_sentences(["One. Two! (Three?) four", "", "3.5 is one number", "no end"]).tolist() == [4, 1, 1, 1]
     assert count_words(["x " * 600_000]).tolist() == [600_000]  # longer than spaCy's own limit
+
+
+def test_words_are_bytes_one_after_the_other():
+    pytest.importorskip("spacy", reason="spaCy, of the extra `spacy`, is not installed")
+    data, begins, offsets = split_words(["a é.", "", " b "])
+    words = [data[low:high].tobytes().decode() for low, high in pairwise(begins)]
+    assert words == ["a", "é", ".", "b"]
+    assert offsets.tolist() == [0, 3, 3, 4]
+    assert not data.flags.writeable
+    assert len(data) == begins[-1] + 8
 
 
 def test_nulls_blanks_and_dropped_lines():
