@@ -144,7 +144,8 @@ def _before_scheme(data: NDArray[np.uint8], start: int, i: int) -> int:
     at = i - 3
     if data[at - 3] == 102 and data[at - 2] == 116 and data[at - 1] == 112:  # ftp
         return at - 3
-    at -= data[at - 1] == 115
+    if data[at - 1] == 115:  # https
+        at -= 1
     if at - start >= 4 and data[at - 4] == 104 and data[at - 3] == 116 and data[at - 2] == 116 and data[at - 1] == 112:
         return at - 4
     return i
