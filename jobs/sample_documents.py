@@ -44,7 +44,8 @@ def sample(work: Work) -> StageResult:
 
     def body(written: Written) -> None:
         with work.display.stage("sample", None):
-            rows, more = decisions, {}
+            rows: DataFrame = decisions
+            more: dict[str, Any] = {}
             if sampling is not None:
                 rows, more = _drawn(work, decisions, sampling, written)
             if weighting is not None:

@@ -70,7 +70,7 @@ def commonness_of(texts: DataFrame, settings: SoftDedup, checkpoint: Checkpoint)
     probable = grams[1].select(*last, (F.col("adjusted").cast("double") / F.lit(float(total))).alias("p"))
     for size in range(2, order + 1):
         probable = _interpolated(grams[size], probable, word_columns(order)[order - size :], settings.min_count)
-    return _scored(texts, probable, order)
+    return _scored(texts, checkpoint(_costs(probable, order), "ngram_costs"), order)
 
 
 def weights_of(kept: DataFrame, commonness: DataFrame, settings: SoftDedup) -> Weights:
@@ -138,22 +138,30 @@ def _discount(grams: DataFrame) -> float:
     return once / (once + 2 * twice) if once and twice else _USUAL_DISCOUNT
 
 
-def _scored(texts: DataFrame, probable: DataFrame, order: int) -> DataFrame:
+def _costs(probable: DataFrame, order: int) -> DataFrame:
+    """The n-grams of the highest order as one hash each, `key`, with `cost`."""
+
+    def per_batch(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield cost_rows(batch, order)
+
+    return probable.mapInArrow(per_batch, "key bigint, cost bigint")
+
+
+def _scored(texts: DataFrame, costs: DataFrame, order: int) -> DataFrame:
+    """Rows of the table `commonness`."""
+
     def keys(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             yield from key_rows(batch, order)
             advance(len(batch), batch.column("text").nbytes)
-
-    def costs(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield cost_rows(batch, order)
 
     def rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             yield commonness_rows(batch, COMMONNESS.schema)
 
     occurring = texts.select("doc_id", "text").mapInArrow(keys, "doc_id string, key bigint")
-    priced = occurring.join(probable.mapInArrow(costs, "key bigint, cost bigint"), "key")
+    priced = occurring.join(costs, "key")
     summed = priced.groupBy("doc_id").agg(F.sum("cost").cast("bigint").alias("cost"), F.count("*").alias("num_words"))
     joined = texts.select("doc_id").join(summed, "doc_id", "left").select("doc_id", "cost", "num_words")
     return joined.mapInArrow(rows, from_arrow_schema(COMMONNESS.schema))
