@@ -32,10 +32,10 @@ class SoftDedup:
         ratio: weight of the rarest segment over that of the most common, at least 1.
 
     Departures: the paper cuts into a tokenizer's tokens, here it is Unicode's words, which no choice of tokenizer
-    changes. Its weights are in proportion to 1 / commonness; here they are between bounds that `ratio` sets, whatever
-    the corpus. Here n-grams that stand once are pruned unless
-    `min_count=1`: a single text is then rarer than a revised copy in 0.95 of all pairs for 0.84 (arXiv abstracts), 0.95
-    for 0.93 (nine versions of a manual).
+    changes. It fits the model on the raw corpus, here it is what rules and deduplication keep: what does not stay makes
+    nothing common. Its weights are in proportion to 1 / commonness; here they are between bounds that `ratio` sets,
+    whatever the corpus. Here n-grams that stand once are pruned unless `min_count=1`: a single text is then rarer than
+    a revised copy in 0.95 of all pairs for 0.84 (arXiv abstracts), 0.95 for 0.93 (nine versions of a manual).
 
     Reference: He et al. 2024, SoftDedup (arXiv 2407.06654).
     """
