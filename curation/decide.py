@@ -97,6 +97,23 @@ def sampled(keys: DataFrame, recipe_hash: str) -> Callable[[DataFrame], DataFram
     return stage
 
 
+def weighted(weights: DataFrame) -> Callable[[DataFrame], DataFrame]:
+    """A stage: decisions to decisions with these weights where a document is kept.
+
+    Args:
+        weights: doc_id, weight (double, above 0); kept documents that are not in it have the weight 1.
+    """
+
+    def stage(decisions: DataFrame) -> DataFrame:
+        found = weights.select("doc_id", F.col("weight").alias("by_commonness"))
+        kept = F.coalesce(F.col("by_commonness"), F.lit(1.0))
+        weight = F.when(F.col("kept"), kept).otherwise(F.lit(0.0)).alias("weight")
+        joined = decisions.join(found, "doc_id", "left")
+        return joined.select("doc_id", "kept", "reasons", weight, "sampling_key", "recipe_hash")
+
+    return stage
+
+
 def without_sampling() -> Column:
     """The reasons of a decision as they were before sampling."""
     return F.array_remove(F.array_remove("reasons", NOT_DRAWN), NOT_RATED)

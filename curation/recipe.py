@@ -5,7 +5,7 @@ import hashlib
 import importlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -15,9 +15,10 @@ from curation.edits.edit import CorpusEdit, Edit
 from curation.errors import WinnowError
 from curation.rules import Rule, check_rules
 from curation.sampling.config import Sampling
+from curation.sampling.weighting import SoftDedup
 from curation.signals.signal import Signal
 
-Stage = Literal["edit", "measure", "dedup", "decide", "sample"]
+Stage = Literal["edit", "measure", "dedup", "decide", "weigh", "sample"]
 
 
 class RecipeError(WinnowError):
@@ -38,6 +39,7 @@ class Recipe:
         rules: the rules, in the order in which their reasons are given.
         dedup: how duplicates are found; None keeps them all.
         sampling: how a budget is drawn from what is left; None keeps everything.
+        weighting: how often what stays is to be taken; None: each document once.
         alarm_source_loss: a source of which rules and deduplication drop more than this share is reported loudly; it
             does not enter the hash.
 
@@ -54,6 +56,7 @@ class Recipe:
     dedup: Dedup | None = None
     sampling: Sampling | None = None
     alarm_source_loss: float = 0.9
+    weighting: SoftDedup | None = field(default=None, metadata={"added_later": True})
 
     def __post_init__(self) -> None:
         for what, named in (("signals", self.signals), ("edits", self.edits)):
@@ -76,15 +79,16 @@ class Recipe:
 
     def settings(self, stage: Stage) -> Any:
         """The part of the recipe that the result of one stage depends on, as plain JSON."""
-        if stage == "edit":
-            return encode(self.edits)
-        if stage == "measure":
-            return encode(self.signals)
-        if stage == "dedup":
-            return [encode(self.dedup), encode(self.rules)]
-        if stage == "decide":
-            return encode(self.rules)
-        return encode(self.sampling)
+        if stage == "weigh":  # what the model depends on; segments and their weights are for `sample`
+            return None if self.weighting is None else [self.weighting.order, self.weighting.min_count]
+        of_stage: dict[str, Any] = {
+            "edit": self.edits,
+            "measure": self.signals,
+            "dedup": [self.dedup, self.rules],
+            "decide": self.rules,
+            "sample": self.sampling if self.weighting is None else [self.sampling, self.weighting],
+        }
+        return encode(of_stage[stage])
 
     @property
     def hash(self) -> str:

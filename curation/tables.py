@@ -137,6 +137,13 @@ VERIFIED_TEXTS = Table(
     "dedup",
     "the texts that were compared and what was found, where the recipe keeps signatures: the next run takes it over",
 )
+COMMONNESS = Table(
+    "commonness",
+    ("doc_id",),
+    _schema(doc_id=pa.string(), commonness=pa.float64(), mean_nats=pa.float64(), num_words=pa.int64()),
+    "weigh",
+    "how common the text of each document that rules and deduplication keep is among them, where the recipe weights",
+)
 DECISIONS = Table(
     "decisions",
     ("doc_id",),
@@ -152,5 +159,8 @@ DECISIONS = Table(
     "the verdict on every document, with all its reasons",
 )
 
-TABLES: tuple[Table, ...] = (DOCUMENTS, QUARANTINE, FILES, SIGNALS, SIGNATURES, VERIFIED_TEXTS, CLUSTERS, DECISIONS)
+TABLES: tuple[Table, ...] = (
+    *(DOCUMENTS, QUARANTINE, FILES, SIGNALS, SIGNATURES, VERIFIED_TEXTS, CLUSTERS, COMMONNESS),
+    DECISIONS,
+)
 """Every table of a lake, in the order of the data flow."""

@@ -216,6 +216,21 @@ def _what_if(out: str, recipe: str | None, assignments: list[str], as_json: bool
             show_what_if(Lake(session, out), assignments, OUT, recipe=chosen, as_json=as_json)
 
 
+@app.command(epilog="Example: winnow weigh -r mine.py -o lake/")
+def weigh(
+    out: OutOption,
+    recipe: RecipeOption,
+    engine: EngineOption = None,
+    master: MasterOption = None,
+    delta_jars: JarsOption = None,
+    conf: ConfOption = None,
+) -> None:
+    """Measure how common each text that passes is among them, into the table `commonness`, for recipes that weight."""
+    from jobs.weigh_documents import weigh as stage
+
+    _one_stage(stage, recipe, out, engine, master, delta_jars, conf)
+
+
 @app.command(epilog="Example: winnow sample -r demo -o lake/")
 def sample(
     out: OutOption,
@@ -225,7 +240,7 @@ def sample(
     delta_jars: JarsOption = None,
     conf: ConfOption = None,
 ) -> None:
-    """Draw the recipe's budget from the documents that passed, into `decisions`. Reads no text."""
+    """Draw the recipe's budget from the documents that passed and weight them, in `decisions`. Reads no text."""
     from jobs.sample_documents import sample as stage
 
     _one_stage(stage, recipe, out, engine, master, delta_jars, conf)

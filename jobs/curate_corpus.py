@@ -14,6 +14,7 @@ from jobs.measure_signals import measure
 from jobs.sample_documents import sample
 from jobs.stage import StageResult, Work
 from jobs.summary import show, summarise
+from jobs.weigh_documents import weigh
 from jobs.write_report import write_report
 
 
@@ -22,7 +23,8 @@ def curate(work: Work, reading: Ingest, console: Console) -> list[StageResult]:
     results = [ingest(work, reading)]
     edits = [edit(work)]
     results += edits if work.recipe.edits or not edits[0].skipped else []
-    results += [stage(work) for stage in (measure, deduplicate, decide, sample)]
+    weighing = (weigh,) if work.recipe.weighting is not None else ()
+    results += [stage(work) for stage in (measure, deduplicate, decide, *weighing, sample)]
     summary = summarise(work.lake, work.recipe)
     show(summary, results, work.recipe, console)
     report = write_report(work, results=results, summary=summary)

@@ -134,6 +134,7 @@ def recipe_settings(recipe: Recipe) -> list[tuple[str, list[tuple[str, str]]]]:
     """The recipe in words: a heading and (setting, value) pairs for each of its parts."""
     signals = [(signal.name, _in_words(signal) or "as published") for signal in recipe.signals]
     parts = [("Signals", signals), ("Deduplication", _flat(recipe.dedup)), ("Sampling", _flat(recipe.sampling))]
+    parts += [("Weighting", _flat(recipe.weighting))] if recipe.weighting is not None else []
     return [(heading, rows or [("", "none")]) for heading, rows in parts]
 
 

@@ -12,6 +12,7 @@ _COMMITS_LAST = {
     "measure": "signals",
     "dedup": "clusters",
     "decide": "decisions",
+    "weigh": "commonness",
     "sample": "decisions",
 }
 _READS_ALL_TEXT = ("measure", "dedup")
@@ -30,6 +31,8 @@ def recorded_times(commits: Mapping[str, Sequence[Commit]], recipe: Recipe, num_
     for stage, table in _COMMITS_LAST.items():
         commit = next((one for one in commits.get(table, ()) if one.stage == stage), None)
         if commit is None or commit.seconds is None or (stage == "dedup" and recipe.dedup is None):
+            continue
+        if stage == "weigh" and recipe.weighting is None:
             continue
         if stage == "sample" and commit is not commits["decisions"][0]:
             continue  # decided anew since, and not drawn again
