@@ -14,6 +14,7 @@ from uuid import uuid4
 import pyarrow.fs as pafs
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 
 from curation.errors import LakeError
@@ -27,6 +28,9 @@ from jobs.plain_path import plain_path
 _SCRATCH = "_scratch"
 _LOCK = ".winnow.lock"
 _BY_NAME = {table.name: table for table in TABLES}
+# What Sail 0.7.2 says where a file has rows to keep beside rows to replace: it names the elements of their lists in two
+# ways. Then the whole table is written anew, in one commit all the same.
+_UNLIKE_LISTS = "requires all inputs to have the same data type per column"
 _ODD = frozenset("#?%[]")
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large", "Not enough space")
 
@@ -190,14 +194,16 @@ class Lake:
         before = self._check_ours(table, frame, whole=mode == "overwrite" and replace_where is None)
         if self.session.is_remote:
             frame = _with_plain_strings(frame)
-        writer = frame.write.format("delta").mode(mode).option("userMetadata", json.dumps(info, sort_keys=True))
-        if replace_where is not None:
-            writer = writer.option("replaceWhere", replace_where)
-        elif mode == "overwrite":
-            writer = writer.option("overwriteSchema", "true")
         self._note(table)
         with self._storing(self.location(table)):
-            writer.save(f"{self._engine_path}/{table}")
+            try:
+                self._save(table, frame, info, mode, replace_where)
+            except AnalysisException as error:
+                if replace_where is None or _UNLIKE_LISTS not in str(error):
+                    raise
+                kept = self.read(table).where(f"NOT ({replace_where})")
+                kept = kept.mapInArrow(lambda batches: batches, kept.schema)
+                self._save(table, kept.unionByName(frame), info, "overwrite", None)
         version = self.version(table)
         assert version is not None
         if version != before + 1:
@@ -206,6 +212,14 @@ class Lake:
                 "by both. Run again, one at a time: that puts right what is there twice."
             )
         return version
+
+    def _save(self, table: str, frame: DataFrame, info: dict[str, Any], mode: str, replace_where: str | None) -> None:
+        writer = frame.write.format("delta").mode(mode).option("userMetadata", json.dumps(info, sort_keys=True))
+        if replace_where is not None:
+            writer = writer.option("replaceWhere", replace_where)
+        elif mode == "overwrite":
+            writer = writer.option("overwriteSchema", "true")
+        writer.save(f"{self._engine_path}/{table}")
 
     def checkpoint(self, frame: DataFrame, name: str) -> DataFrame:
         """Write `frame` to a scratch table and give a frame that reads it: lineage ends here, on both engines."""
@@ -316,7 +330,6 @@ def _with_plain_strings(frame: DataFrame) -> DataFrame:
 
 
 def _last_commit_by_sql(lake: Lake, location: str) -> tuple[int, dict[str, Any] | None] | None:
-    from pyspark.errors import AnalysisException
 
     try:
         row = lake.spark.sql(f"DESCRIBE HISTORY delta.`{location}` LIMIT 1").select("version", "userMetadata").first()

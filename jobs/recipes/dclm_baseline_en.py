@@ -4,8 +4,9 @@ Reference: Li et al. 2024, DataComp-LM, section 4; mlfoundations/dclm
 `baselines_configs/dclm_baseline_refinedweb.yaml`, whose dialect this is. Not in it: the URL lists and the fastText
 classifier. Departures: the line modifiers come before the rules, not after them; URLs are removed from every text, not
 only from those that begin with a top-level domain's letters (`curation.edits.urls`); near duplicates of whole documents
-by verified MinHash stand for DCLM's Bloom filter over paragraphs. Where you have the URL lists, `curation.with_lists`
-adds them by
+by verified MinHash stand for DCLM's Bloom filter over paragraphs. That is `curation.edits.duplicate_pieces`'
+`RepeatedParagraphs`: put it last among the edits and leave out `cuts.rules()`, which would count what it cuts. If you
+have the URL lists, `curation.with_lists` adds them by
 `with_lists(RECIPE, url=Url.of(dialect="dclm", lists=..., banned_subwords=..., banned_words=..., soft_words=...))`;
 the strict list is `banned_subwords`, the hard one `banned_words`.
 """

@@ -1,18 +1,16 @@
 """Edits in a lake: whatever the order of ingests, edits and kills, the texts are those of editing all at once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from references.edits import original_text
 from references.ingests import rows, run, write
 from typer.testing import CliRunner
 
+from curation.edits.duplicate_pieces import DuplicateLines, DuplicateParagraphs, RepeatedParagraphs
 from curation.edits.newlines import Newlines
 from curation.edits.redact import RedactPii
 from curation.errors import LakeError
@@ -179,42 +177,42 @@ def test_measuring_refuses_what_is_not_edited(lake: Lake, data: Path) -> None:
     assert [(one["num_words_before"], one["frac_words_cut"]) for one in words] == [(3, 0.0), (6, 1 / 6)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EveryFirstWord:
-    """Cuts the word that most documents begin with out of all others than the first that has it."""
-
-    @property
-    def name(self) -> str:
-        return "first_word"
-
-    def spans(self, documents: DataFrame, checkpoint: Callable[[DataFrame, str], DataFrame]) -> DataFrame:
-        word = F.regexp_extract("text", r"^(\w+)\W", 1)
-        begun = checkpoint(documents.select("doc_id", word.alias("word")).where("word != ''"), "first_words")
-        first = begun.groupBy("word").agg(F.min("doc_id").alias("stays"))
-        others = begun.join(first, "word").where("doc_id != stays")
-        span = F.struct(F.lit(0).alias("start"), F.octet_length("word").cast("int").alias("end"))
-        return others.select("doc_id", F.array(span).alias("spans"))
+COPIES = replace(
+    EDITED,
+    name="copies",
+    edits=(
+        Newlines(most=1),
+        DuplicateLines(),
+        RedactPii(),
+        RepeatedParagraphs(size=3, min_ngram=3),
+        DuplicateParagraphs(),
+    ),
+)
 
 
-def test_an_edit_of_the_whole_corpus(lake: Lake, data: Path) -> None:
-    recipe = replace(EDITED, edits=(Newlines(most=1), EveryFirstWord(), RedactPii()))
+def test_edits_of_the_whole_corpus(lake: Lake, data: Path, tmp_path: Path) -> None:
+    write(
+        data / "c.jsonl",
+        ["Page of a site\nHome | About\nMine alone", "Page of a site\nHOME  about\na@b.com", "Home, about"],
+    )
     run(lake, data)
     read = {row["doc_id"]: row["text"] for row in rows(lake)}
-    edited(lake, recipe)
+    edited(lake, COPIES)
     after = rows(lake)
     assert {row["doc_id"]: original_text(row["text"], row["cuts"]) for row in after} == read
-    begun = sorted(row["doc_id"] for row in after if read[row["doc_id"]].startswith("Write"))
-    texts = {row["doc_id"]: row["text"] for row in after}
-    assert [texts[doc_id].startswith("Write") for doc_id in begun] == [True, False]
-    told = next(row["cuts"] for row in after if row["doc_id"] == begun[1])
-    steps = list(dict.fromkeys(cut["edit"] for cut in told))
-    assert steps == ["newlines", "first_word", "redact_pii"]
-    assert {"edit": "first_word", "start": 0, "text": "Write", "put": ""} in told
-    assert edited(lake, recipe).skipped
-    write(data / "c.jsonl", ["Write again"])
+    homes = [line for row in after for line in row["text"].split("\n") if line.lower().startswith("home")]
+    assert len(homes) == 1
+    assert sum("Page of a site" in row["text"] for row in after) == 1
+    told = [cut for row in after for cut in row["cuts"] or () if cut["edit"] == "duplicate_lines"]
+    assert any("Page of a site\n" in cut["text"] for cut in told)
+    assert edited(lake, COPIES).skipped
+    write(data / "d.jsonl", ["Home. About!\nnew"])
     run(lake, data)
-    assert edited(lake, recipe).num_rows == 11  # the others depend on it
-    assert sum(row["text"].startswith("Write") for row in rows(lake)) == 1
+    assert edited(lake, COPIES).num_rows == 14  # the others depend on it
+    assert sum("home" in row["text"].lower() for row in rows(lake)) == 1
+    assert rows(lake) == at_once(lake, data, tmp_path, COPIES)
+    edited(lake, PLAIN)
+    assert {row["doc_id"]: row["text"] for row in rows(lake)}.items() >= read.items()
 
 
 @sail_only
