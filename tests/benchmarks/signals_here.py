@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from curation.signals import c4, cuts, fineweb, gopher, language, mc4, pii, redpajama, repetition, slimpajama
+from curation.signals import c4, curator, cuts, fineweb, gopher, language, mc4, pii, redpajama, repetition, slimpajama
 from curation.signals.contamination import Contamination
 from curation.signals.contamination_index import ContaminationIndex, EvaluationItem
 from curation.signals.signal import Signal, column_of
@@ -46,6 +46,7 @@ def later(texts: list[str], folder: Path) -> list[Signal]:
     (folder / "index").write_bytes(ContaminationIndex(items=items, size=13).to_bytes())
     return [
         redpajama.RedPajama.of(bad_words=str(folder / "bad_words")),
+        curator.Curator(),
         pii.Pii(),
         mc4.MC4(),
         slimpajama.SlimPajama(),
