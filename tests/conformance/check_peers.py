@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from conformance import workers
-from conformance.answers import FAMILIES, FAST, Family, compare
+from conformance.answers import Family, compare
 from conformance.documents import Document, hard_documents, real_documents
+from conformance.families import FAMILIES, FAST
 
 Ask = Callable[[str], tuple[list[Document], list[dict[str, Any]]]]
 

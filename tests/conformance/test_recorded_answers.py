@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from conformance import recorded, workers
-from conformance.answers import FAMILIES, FAST, Family, compare
+from conformance.answers import Family, compare
 from conformance.documents import Document, hard_documents, real_documents
+from conformance.families import FAMILIES, FAST
 
 from curation.rules import Rule
 
