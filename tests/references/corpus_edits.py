@@ -1,114 +1,92 @@
-"""Edits of a whole corpus in plain Python: documents one after the other, what was seen in a set."""
+"""What the edits that depend on the corpus leave, in plain Python: one pass over documents in order."""
 
 import re
-import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from references.word_break import words
+from references.redpajama import plain
+from references.word_break import words as unicode_pieces
 
-
-def plain(text: str) -> str:
-    """What lines and sentences are compared by."""
-    lowered = "".join("i" if char == "\u0130" else "0" if char.isdecimal() else char.lower() for char in text)
-    kept = "".join(char for char in lowered if char not in string.punctuation)
-    return " ".join(kept.replace("ς", "σ").split())
+Corpus = Mapping[str, str]
 
 
-def duplicate_lines(
-    corpus: Mapping[str, str | None], *, paragraphs: bool = False, min_chars: int = 1, normalize: bool = True
-) -> dict[str, str | None]:
-    """`DuplicateLines` and `DuplicateParagraphs`: the texts that stay."""
+def compared(piece: str, *, normalize: bool) -> str:
+    """What two pieces are compared by."""
+    if not normalize:
+        return piece.strip()
+    return re.sub("[0-9]", "0", plain(piece))
+
+
+def lines(text: str) -> list[str]:
+    """Lines with their newlines."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
+
+
+def paragraphs(text: str) -> list[str]:
+    """Lines between blank ones with the blank ones behind them, the first with those before it too."""
+    found: list[str] = []
+    after_blank = True
+    for line in lines(text):
+        blank = not line.strip("\t\x0b\x0c\r\n ")
+        if found and not (after_blank and not blank and found[-1].strip("\t\x0b\x0c\r\n ")):
+            found[-1] += line
+        else:
+            found.append(line)
+        after_blank = blank
+    return found
+
+
+def without_copies(
+    corpus: Corpus, pieces_of: Callable[[str], list[str]], *, normalize: bool = True, min_chars: int = 1
+) -> dict[str, str]:
+    """All but the first copy of every piece."""
     seen: set[str] = set()
     left = {}
     for doc_id in sorted(corpus):
-        text = corpus[doc_id]
-        left[doc_id] = text if text is None else _without_seen(text, seen, paragraphs, min_chars, normalize)
+        stay = []
+        for piece in pieces_of(corpus[doc_id]):
+            key = compared(piece, normalize=normalize)
+            copy = key in seen and len(key) >= min_chars
+            seen.add(key)
+            stay += [] if copy else [piece]
+        left[doc_id] = "".join(stay)
     return left
 
 
-def _without_seen(text: str, seen: set[str], paragraphs: bool, min_chars: int, normalize: bool) -> str:
-    segments: list[str] = []  # in turn what is between, a segment, what is between, ...
-    between = ""
-    for number, line in enumerate(text.split("\n")):
-        newline = "\n" if number else ""
-        if not line.strip():
-            between += newline + line
-        elif paragraphs and segments and not between:
-            segments[-1] += newline + line
-        else:
-            segments += [between + newline, line]
-            between = ""
-    segments.append(between)
-    gaps, pieces = segments[::2], segments[1::2]
-    stays = []
-    for piece in pieces:
-        key = plain(piece) if normalize else piece
-        stays.append(len(key) < min_chars or key not in seen)
-        if len(key) >= min_chars:
-            seen.add(key)
-    if all(stays):
-        return text
-    if not any(stays):
-        return ""
-    out, last = "", None
-    for k, piece in enumerate(pieces):
-        if not stays[k]:
-            continue
-        if last is None:
-            out += gaps[0]
-        elif last == k - 1:
-            out += gaps[k]
-        else:
-            before, behind = gaps[last + 1], gaps[k]
-            out += before if before.count("\n") >= behind.count("\n") else behind
-        out += piece
-        last = k
-    return out + gaps[-1] if stays[-1] else out
-
-
-def repeated_paragraphs(
-    corpus: Mapping[str, str | None], *, threshold: float = 0.8, fewest: int = 13, most: int = 13
-) -> dict[str, str | None]:
-    """`RepeatedParagraphs`: the texts that stay."""
+def without_repeated_runs(corpus: Corpus, pieces_of: Callable[[str], list[str]], size: int) -> dict[str, str]:
+    """All pieces but those of a run that stood there before."""
     seen: set[tuple[str, ...]] = set()
-    left: dict[str, str | None] = {}
+    left = {}
     for doc_id in sorted(corpus):
-        text = corpus[doc_id]
-        if text is None:
-            left[doc_id] = None
-            continue
-        out, contained, total = "", 0, 0
-        for number, paragraph in enumerate(text.split("\n")):
-            tokens = [word for word in words(paragraph) if word.strip()]
-            grams = [tuple(tokens[k : k + most]) for k in range(len(tokens) - most + 1)]
-            if not grams and len(tokens) >= fewest:
-                grams = [tuple(tokens)]
-            old = sum(gram in seen for gram in grams)
-            contained, total = contained + old, total + len(grams)
-            seen.update(grams)
-            if not grams or not old / len(grams) > threshold:
-                out += ("\n" if number else "") + paragraph
-        left[doc_id] = "" if total and contained / total > threshold else out
-    return left
-
-
-def repeated_sentences(
-    corpus: Mapping[str, str | None], split: Mapping[str, list[tuple[int, int]]], *, n: int = 3, min_doc_words: int = 50
-) -> dict[str, str | None]:
-    """`RepeatedSentences`: the texts that stay. `split` gives each document's sentences, first character and end."""
-    seen: set[str] = set()
-    left: dict[str, str | None] = {}
-    for doc_id in sorted(corpus):
-        text, sentences = corpus[doc_id], split[doc_id]
+        pieces = pieces_of(corpus[doc_id])
+        keys = [compared(piece, normalize=True) for piece in pieces]
         gone: set[int] = set()
-        for k in range(len(sentences) - n + 1):
-            key = " ".join(plain(text[first:last]) for first, last in sentences[k : k + n])
-            gone.update(range(k, k + n) if key in seen else ())
-            seen.add(key)
-        if gone:
-            ends = [0, *(last for _, last in sentences)]
-            kept = "".join(text[ends[k] : ends[k + 1]] for k in range(len(sentences)) if k not in gone)
-            text = kept if len(kept.split()) > min_doc_words else ""
-            text = re.sub(r"^\s+", "", text)
-        left[doc_id] = text
+        for k in range(len(pieces) - size + 1):
+            run = tuple(keys[k : k + size])
+            gone |= set(range(k, k + size)) if run in seen else set()
+            seen.add(run)
+        left[doc_id] = "".join(piece for k, piece in enumerate(pieces) if k not in gone)
     return left
+
+
+def without_seen_ngrams(corpus: Corpus, size: int, min_ngram: int, threshold: float) -> dict[str, str]:
+    """All lines but those most of whose n-grams a line before them has; nothing of texts of which most are seen."""
+    seen: set[tuple[str, ...]] = set()
+    left = {}
+    for doc_id in sorted(corpus):
+        stay, num_seen, num_all = [], 0, 0
+        for line in lines(corpus[doc_id]):
+            grams = ngrams(line, size, min_ngram)
+            again = sum(gram in seen for gram in grams)
+            num_seen, num_all = num_seen + again, num_all + len(grams)
+            stay += [] if again > threshold * len(grams) else [line]
+            seen |= set(grams)
+        left[doc_id] = "" if num_seen > threshold * num_all else "".join(stay)
+    return left
+
+
+def ngrams(line: str, size: int, min_ngram: int) -> list[tuple[str, ...]]:
+    """N-grams of a line's tokens; a line of fewer tokens than `size`, but `min_ngram`, is one."""
+    tokens = [piece for piece in unicode_pieces(line) if not piece[0].isspace()]
+    if len(tokens) < size:
+        return [tuple(tokens)] if len(tokens) >= min_ngram else []
+    return [tuple(tokens[i : i + size]) for i in range(len(tokens) - size + 1)]
