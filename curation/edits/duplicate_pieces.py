@@ -14,8 +14,6 @@ from curation.edits.copies import WHOLE, Units, compared_units, numbers_by_docum
 from curation.edits.pieces import Pieces, compared, hashes_of, lines, paragraphs, runs_of, sentences
 from curation.text.batch import TextBatch
 
-Checkpoint = Callable[[DataFrame, str], DataFrame]
-
 
 def _at_least_one(edit: str, **settings: int) -> None:
     for name, value in settings.items():
@@ -50,7 +48,7 @@ class DuplicateLines:
         """`duplicate_lines`."""
         return "duplicate_lines"
 
-    def spans(self, documents: DataFrame, checkpoint: Checkpoint) -> DataFrame:
+    def spans(self, documents: DataFrame) -> DataFrame:
         """The lines that are copies; see `curation.edits.edit.CorpusEdit`."""
         return _copies(documents, lines, normalize=self.normalize, min_chars=self.min_chars)
 
@@ -80,7 +78,7 @@ class DuplicateParagraphs:
         """`duplicate_paragraphs`."""
         return "duplicate_paragraphs"
 
-    def spans(self, documents: DataFrame, checkpoint: Checkpoint) -> DataFrame:
+    def spans(self, documents: DataFrame) -> DataFrame:
         """The paragraphs that are copies; see `curation.edits.edit.CorpusEdit`."""
         return _copies(documents, paragraphs, normalize=self.normalize, min_chars=self.min_chars)
 
@@ -124,7 +122,7 @@ class RepeatedSentences:
         """`repeated_sentences`."""
         return "repeated_sentences"
 
-    def spans(self, documents: DataFrame, checkpoint: Checkpoint) -> DataFrame:
+    def spans(self, documents: DataFrame) -> DataFrame:
         """The sentences that belong to a run that is a copy; see `curation.edits.edit.CorpusEdit`."""
         size = self.num_sentences
 
@@ -178,7 +176,7 @@ class RepeatedParagraphs:
         """`repeated_paragraphs`."""
         return "repeated_paragraphs"
 
-    def spans(self, documents: DataFrame, checkpoint: Checkpoint) -> DataFrame:
+    def spans(self, documents: DataFrame) -> DataFrame:
         """The lines that go, or whole texts; see `curation.edits.edit.CorpusEdit`."""
         counted = compared_units(documents, self._ngrams).groupBy("doc_id", "number")
         by_line = counted.agg(F.count("*").alias("all"), F.sum(F.col("again").cast("int")).alias("seen"))

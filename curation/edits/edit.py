@@ -1,6 +1,5 @@
 """What an edit is: a batch of texts in, what is to be cut out of them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -68,12 +67,11 @@ class CorpusEdit(Protocol):
         """Name by which `documents.cuts` tells what the edit cut."""
         ...
 
-    def spans(self, documents: "DataFrame", checkpoint: "Callable[[DataFrame, str], DataFrame]") -> "DataFrame":
+    def spans(self, documents: "DataFrame") -> "DataFrame":
         """What is to be cut out of each document.
 
         Args:
             documents: doc_id (string), text (string).
-            checkpoint: writes a frame under a name and gives one that reads it.
 
         Returns:
             doc_id (string), spans (array<struct<start: int, end: int>>): bytes of the UTF-8 text, in order and without

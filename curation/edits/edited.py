@@ -41,7 +41,7 @@ def edited(
                 continue
             if anew or waiting:
                 documents = _each(tuple(waiting), key, documents, anew=anew)
-            documents = _of_corpus(one, key, checkpoint(documents, f"edit_{number}"), checkpoint)
+            documents = _of_corpus(one, key, checkpoint(documents, f"edit_{number}"))
             waiting, anew = [], False
         return _each(tuple(waiting), key, documents, anew=anew) if anew or waiting else documents
 
@@ -65,10 +65,10 @@ def _each(edits: Sequence[Edit], key: str | None, documents: DataFrame, *, anew:
     return documents.mapInArrow(per_batch, from_arrow_schema(DOCUMENTS.schema))
 
 
-def _of_corpus(edit: CorpusEdit, key: str | None, documents: DataFrame, checkpoint: Checkpoint) -> DataFrame:
+def _of_corpus(edit: CorpusEdit, key: str | None, documents: DataFrame) -> DataFrame:
     """Carry out an edit that depends on the whole corpus."""
     name = edit.name  # the edit itself need not be known where texts are cut
-    spans = edit.spans(documents.select("doc_id", "text"), checkpoint).select("doc_id", _SPANS)
+    spans = edit.spans(documents.select("doc_id", "text")).select("doc_id", _SPANS)
 
     def per_batch(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

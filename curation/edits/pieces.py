@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from curation.dedup.shingles import hash_shingles
 from curation.edits.splice import gathered
 from curation.text.batch import TextBatch
-from curation.text.blocks import HASH_FINISHER, HASH_MULTIPLIER, hash_bytes
-from curation.text.kernel import loop
+from curation.text.kernel import kernel, loop
 from curation.text.plain_words import plain_words
 from curation.text.sentences import ends_sentence, may_end_sentence, packed_abbreviations
+from curation.text.split import describe_pieces
 from curation.text.unicode import character_classes
 
 
@@ -168,24 +169,19 @@ def compared(batch: TextBatch, pieces: Pieces, *, normalize: bool) -> TextBatch:
     return TextBatch(data, offsets, texts.valid)
 
 
-@loop
-def _hash_texts(data: NDArray[np.uint8], offsets: NDArray[np.int64], out: NDArray[np.uint64]) -> None:
-    for i in range(len(offsets) - 1):
-        out[i] = hash_bytes(data, offsets[i], offsets[i + 1])
-
-
 def hashes_of(texts: TextBatch) -> NDArray[np.uint64]:
     """64-bit hashes of whole texts, uint64[n]."""
-    out = np.empty(len(texts), np.uint64)
-    _hash_texts(texts.data, texts.offsets, out)
-    return out
+    num_chars, hashes = np.empty(len(texts), np.int32), np.empty(len(texts), np.uint64)
+    describe_pieces(texts.data, texts.offsets[:-1], texts.offsets[1:], num_chars, hashes)
+    return hashes
+
+
+@kernel
+def _runs(hashes: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
+    runs = np.empty(len(hashes), np.uint64)
+    return runs[: hash_shingles(hashes, len(hashes), size, runs)]
 
 
 def runs_of(hashes: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
     """Hashes of runs of `size` hashes, uint64[n - size + 1]; the caller leaves those over the end of a text."""
-    count = max(0, len(hashes) - size + 1)
-    state = np.full(count, size * HASH_FINISHER % 2**64, np.uint64)
-    for k in range(size):
-        state = (state ^ hashes[k : k + count]) * np.uint64(HASH_MULTIPLIER)
-        state ^= state >> np.uint64(32)
-    return state
+    return _runs(hashes, size) if len(hashes) >= size else np.empty(0, np.uint64)

@@ -93,10 +93,9 @@ class Storage:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-        except BaseException:
+        finally:  # nothing is left of it once it has its name
             with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+                temporary.unlink(missing_ok=True)
 
     def _write_remote(self, name: str, content: bytes | pa.Buffer) -> None:
         filesystem, base = self._filesystem()

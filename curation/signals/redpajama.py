@@ -176,11 +176,9 @@ class RedPajama:
             columns[_BAD_WORDS] = word_table.count_phrases(plain.words, self._bad_words())
         offsets, lines = _measured_lines(batch)
         columns |= _of_lines(plain, offsets, lines)
-        columns |= {"ccnet_length": batch.num_chars, "ccnet_nlines": np.diff(offsets)}
         before = restored(batch, cuts)
-        same = before is batch
-        columns["ccnet_original_length"] = batch.num_chars if same else before.num_chars
-        columns["ccnet_original_nlines"] = np.diff(offsets if same else _measured_lines(before)[0])
+        columns |= {"ccnet_length": batch.num_chars, "ccnet_original_length": before.num_chars}
+        columns |= {"ccnet_nlines": np.diff(offsets), "ccnet_original_nlines": _num_lines(before)}
         schema = self.schema
         arrays = [
             _lists(offsets, columns[field.name], batch.valid, field.type)
@@ -283,6 +281,16 @@ def _measured_lines(batch: TextBatch) -> tuple[NDArray[np.int64], NDArray[np.int
         counts,
     )
     return offsets, counts[: offsets[-1]]
+
+
+def _num_lines(batch: TextBatch) -> NDArray[np.int64]:
+    """Lines of each text, int64[n]; what follows its last newline is one unless it is empty."""
+    lines = batch.lines
+    counts = lines.counts
+    some = counts > 0
+    last = lines.offsets[1:][some] - 1
+    counts[some] -= lines.start[last] == lines.end[last]
+    return counts
 
 
 def _of_lines(plain: TextBatch, offsets: NDArray[np.int64], counts: NDArray[np.int32]) -> dict[str, NDArray[Any]]:

@@ -1,7 +1,7 @@
 """Top-level domains by which an address without a scheme is told from a word with a dot in it.
 
-Written down by category from what IANA's root zone delegates (https://www.iana.org/domains/root/db). Not in it: domains
-of one company (`bmw`, `google`), those in other scripts than ASCII (`рф`, `xn--p1ai`), and what was delegated of late.
+Written down by category from what IANA's root zone delegates, as its database lists it. Not in it: domains of one
+company (`bmw`, `google`), those in other scripts than ASCII (`рф`, `xn--p1ai`), and what was delegated of late.
 """
 
 _COUNTRIES = """

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def written(path: Path, records: Sequence[Any]) -> Path:
     """Records, or lines as they are, as a file of the kind that its name says."""
     lines = b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in records)
     path.parent.mkdir(parents=True, exist_ok=True)
-    packed = {".gz": gzip.compress, ".zst": zstandard.compress}.get(path.suffix, bytes)
+    packed = {".gz": partial(gzip.compress, mtime=0), ".zst": zstandard.compress}.get(path.suffix, bytes)
     path.write_bytes(packed(lines))
     return path
 

@@ -43,7 +43,7 @@ def frame(session: Session, corpus: dict[str, str], partitions: int) -> DataFram
 
 
 def edited(session: Session, edit: CorpusEdit, corpus: dict[str, str], partitions: int = 3) -> dict[str, str]:
-    spans = edit.spans(frame(session, corpus, partitions), lambda made, name: made).toArrow().to_pylist()
+    spans = edit.spans(frame(session, corpus, partitions)).toArrow().to_pylist()
     assert len({row["doc_id"] for row in spans}) == len(spans)
     left = dict(corpus)
     for row in spans:
@@ -151,7 +151,7 @@ def test_hardly_a_corpus(session: Session, edit: CorpusEdit) -> None:
     for corpus in ({"a": ""}, {"a": "One line. Two. Three."}):
         assert edited(session, edit, corpus) == corpus
     nulls = session.spark.createDataFrame(pa.table({"doc_id": ["a", "b"], "text": pa.array([None, None], pa.string())}))
-    assert edit.spans(nulls, lambda made, name: made).count() == 0
+    assert edit.spans(nulls).count() == 0
 
 
 @settings(max_examples=200, deadline=None)

@@ -35,6 +35,10 @@ def check(texts: list[str]) -> None:
         expected = reference.of_document(text)
         for name in (*CCNET[:2], *DOCUMENT, *REPETITION):
             assert row[name] == pytest.approx(expected[name], abs=1e-9), (name, text)
+        assert (row["ccnet_original_length"], row["ccnet_original_nlines"]) == (
+            row["ccnet_length"],
+            row["ccnet_nlines"],
+        )
         assert {name: row[name] for name in LINES} == {
             name: pytest.approx(scores, abs=1e-12) for name, scores in reference.of_lines(text).items()
         }, text
