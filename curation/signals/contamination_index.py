@@ -243,58 +243,67 @@ class ContaminationIndex:
 
         Found by 64-bit hashes, then compared word by word. Only texts with a hit come back to Python.
         """
-        keys, _, owners, _ = self._postings
+        keys = self._postings[0]
         if not len(keys):
             return {}
-        lengths = {min(len(self._words[owner]), self.size) for owner in np.unique(owners).tolist()}
-        sizes = np.array(sorted({self.size if one == self.size else self.least_words for one in lengths}), np.int64)
-        hits = _look_up(batch.data, batch.offsets, lower_case(), character_classes(), sizes, *self._table, keys)
+        lower, classes = lower_case(), character_classes()
+        hits = _look_up(batch.data, batch.offsets, lower, classes, self._sizes, *self._table, keys)
+        if not len(hits):
+            return {}
+        docs, begins = np.unique(hits[:, 0], return_index=True)
+        texts = [batch.text(doc) or "" for doc in docs.tolist()]
+        plain = normalized(TextBatch.from_texts(texts)).to_pylist()
         found = {}
-        for doc in np.unique(hits[:, 0]).tolist():
-            match = self._match(batch.text(doc) or "", hits[hits[:, 0] == doc, 1:].tolist())
+        for doc, text, words, rows in zip(docs.tolist(), texts, plain, np.split(hits[:, 1:], begins[1:]), strict=True):
+            match = self._match(text, _WORD.findall(words), rows)
             if match is not None:
                 found[doc] = match
         return found
 
-    def _match(self, text: str, hits: list[tuple[int, int]]) -> Match | None:
-        """What a text with hits (its word, and the place of the hash) holds."""
-        _, firsts, owners, _ = self._postings
-        words = _WORD.findall(normalized(TextBatch.from_texts([text]))[0].as_py())
-        at: dict[int, list[int]] = {}  # by hash of items that it holds in part: words of the text
-        wholes: dict[int, list[int]] = {}  # by item that it holds as a whole: words of the text
-        for word, key in hits:
-            postings = range(firsts[key], firsts[key + 1])
-            if len(self._words[owners[postings[0]]]) < self.size:
-                for item in (int(owners[one]) for one in postings):
-                    if words[word : word + len(self._words[item])] == self._words[item]:
-                        wholes.setdefault(item, []).append(word)
-            elif words[word : word + self.size] == self._ngram(postings[0]):  # and so with all of them
-                at.setdefault(key, []).append(word)
-        if not at and not wholes:
+    @cached_property
+    def _sizes(self) -> NDArray[np.int64]:
+        """Words of the n-grams that are hashed, ascending."""
+        lengths = {len(self._words[owner]) for owner in np.unique(self._postings[2]).tolist()}
+        return np.array(sorted({self.size if one >= self.size else self.least_words for one in lengths}), np.int64)
+
+    def _match(self, text: str, words: list[str], hits: NDArray[np.int64]) -> Match | None:
+        """What a text with hits (int64[m, 2]: its word, and the place of the hash) holds."""
+        at, postings = self._held(words, hits)
+        if not len(at):
             return None
-        held = np.zeros(len(self.items), np.int64)
-        for key in at:
-            np.add.at(held, owners[firsts[key] : firsts[key + 1]], 1)
-        held[list(wholes)] = 1
-        items = np.flatnonzero(held)
-        best = int(items[np.lexsort((items, -held[items], -held[items] / self._num_ngrams[items]))[0]])
-        own = {word for key, found in at.items() if best in owners[firsts[key] : firsts[key + 1]] for word in found}
-        start, end = _longest_run(sorted(own | set(wholes.get(best, ()))), min(len(self._words[best]), self.size))
+        items = self._postings[2][postings]
+        found, num_held = np.unique(self._postings[2][np.unique(postings)], return_counts=True)
+        chosen = np.lexsort((found, -num_held, -num_held / self._num_ngrams[found]))[0]
+        best = int(found[chosen])
+        own = np.unique(at[items == best]).tolist()
+        start, end = _longest_run(own, min(len(self._words[best]), self.size))
         spans = [one.span() for one in _WORD.finditer(text)]
         return Match(
             item=best,
-            num_matches=len({word for found in (*at.values(), *wholes.values()) for word in found}),
-            num_covered=int(held[best]),
+            num_matches=len(np.unique(at)),
+            num_covered=int(num_held[chosen]),
             num_ngrams=int(self._num_ngrams[best]),
             start=spans[start][0],
             end=spans[end - 1][1],
         )
 
-    def _ngram(self, posting: int) -> list[str]:
-        _, _, owners, owned_words = self._postings
-        at = int(owned_words[posting])
-        own: list[str] = self._words[owners[posting]]
-        return own[at : at + self.size]
+    def _held(self, words: list[str], hits: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Of the hits those that are no accident: word of the text and posting, one for each item that has it."""
+        _, firsts, owners, owned_words = self._postings
+        at, held = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for word, key in hits.tolist():
+            postings = np.arange(firsts[key], firsts[key + 1])
+            own = self._words[owners[postings[0]]]
+            if len(own) < self.size:  # looked for as a whole, and others may begin alike
+                wholes = [self._words[owner] for owner in owners[postings].tolist()]
+                postings = postings[[words[word : word + len(whole)] == whole for whole in wholes]]
+            else:  # what is so of one posting is so of all
+                begin = int(owned_words[postings[0]])
+                if words[word : word + self.size] != own[begin : begin + self.size]:
+                    continue
+            at.append(np.full(len(postings), word))
+            held.append(postings)
+        return np.concatenate(at), np.concatenate(held)
 
     def to_bytes(self) -> bytes:
         """The file: an Arrow stream of the items, with the settings beside it."""

@@ -19,8 +19,6 @@ from curation.signals import curator_chars
 from curation.text import curator_marks
 from curation.text.batch import TextBatch, Words
 from curation.text.columns import divide, to_arrow
-from curation.text.phrases import ANYWHERE, find_phrases
-from curation.text.unicode import character_classes
 
 _COUNTS = ("num_words", "num_lines")
 _SHARES = (
@@ -71,9 +69,7 @@ class Curator:
         return pa.schema(counts + [(name, pa.float64()) for name in _SHARES])
 
     def open(self) -> None:
-        """Make the automaton of the phrases, and load the Unicode tables that its search takes."""
-        character_classes()
-        curator_chars.phrase_automaton()
+        """There is nothing to load."""
 
     def measure(self, batch: TextBatch) -> pa.RecordBatch:
         """Shares of each text; null for a null text."""
@@ -97,10 +93,8 @@ class Curator:
         }
 
     def _measure_lines(self, batch: TextBatch) -> dict[str, NDArray[Any]]:
-        anywhere = np.full(len(curator_chars.PHRASES), ANYWHERE, np.int64)
-        found = find_phrases(batch, curator_chars.phrase_automaton(), anywhere)
         paragraphs = np.zeros((len(batch), 2), np.int64)
-        curator_chars.count_boilerplate(batch.data, batch.offsets, found, paragraphs)
+        curator_chars.count_boilerplate(batch.data, batch.offsets, paragraphs)
         ends = curator_marks.line_ends(batch)
         num_lines = ends[:, curator_marks.LINES]
         return {

@@ -171,7 +171,7 @@ class RedPajama:
     def measure_edited(self, batch: TextBatch, cuts: pa.Array) -> pa.RecordBatch:
         """Measurements of each text of `batch`; `cuts` put back (`documents.cuts`) give its size before the edits."""
         plain = plain_words(batch)
-        columns = _of_tokens(batch, *self._stop_words()) | _of_words(plain) | _of_ngrams(plain)
+        columns = _of_tokens(batch, *self._stop_words()) | _of_words(plain)
         if self.bad_words:
             columns[_BAD_WORDS] = word_table.count_phrases(plain.words, self._bad_words())
         offsets, lines = _measured_lines(batch)
@@ -225,40 +225,21 @@ def _of_tokens(batch: TextBatch, stop_words: NDArray[np.uint64], longest: int) -
 
 def _of_words(plain: TextBatch) -> dict[str, NDArray[Any]]:
     words = plain.words
-    distinct, lorem_ipsum = np.zeros((2, len(plain)), np.int64)
+    table = ngrams.new_table(int(words.counts.max(initial=0)))
+    total, distinct, lorem_ipsum = np.zeros((3, len(plain)), np.int64)
+    top, covered, *others = (np.zeros((len(plain), ngrams.MAX_N + 1), np.int64) for _ in range(5))
     entropy = np.zeros(len(plain), np.float64)
-    word_table.measure_variety(
-        plain.data, words.offsets, words.start, words.end, words.hash, distinct, entropy, lorem_ipsum
-    )
-    num_chars = plain.num_chars - np.maximum(words.counts - 1, 0)  # the spaces between
-    return {
+    given = (words.offsets, words.num_chars, words.hash, ngrams.TOP_FIRST_REPEATED, table)
+    ngrams.measure_repeats(*given, total, top, covered, *others, distinct, entropy)
+    word_table.count_lorem_ipsum(plain.data, plain.offsets, lorem_ipsum)
+    found = {
         "rps_doc_frac_unique_words": divide(distinct, words.counts),
         "rps_doc_lorem_ipsum": _share(lorem_ipsum, plain.num_chars),
-        "rps_doc_mean_word_length": divide(num_chars, words.counts),
+        "rps_doc_mean_word_length": divide(total, words.counts),
         "rps_doc_unigram_entropy": np.where(words.counts > 0, entropy, np.nan),
         "rps_doc_word_count": words.counts,
     }
-
-
-def _of_ngrams(plain: TextBatch) -> dict[str, NDArray[Any]]:
-    words = plain.words
-    table = ngrams.new_table(int(words.counts.max(initial=0)))
-    total = np.zeros(len(plain), np.int64)
-    top, covered, mass, all_mass, later = (np.zeros((len(plain), ngrams.MAX_N + 1), np.int64) for _ in range(5))
-    ngrams.measure_repeats(
-        words.offsets,
-        words.num_chars,
-        words.hash,
-        ngrams.TOP_FIRST_REPEATED,
-        table,
-        total,
-        top,
-        covered,
-        mass,
-        all_mass,
-        later,
-    )
-    found = {f"rps_doc_frac_chars_top_{n}gram": _share(top[:, n], total) for n in TOP_SIZES}
+    found |= {f"rps_doc_frac_chars_top_{n}gram": _share(top[:, n], total) for n in TOP_SIZES}
     return found | {f"rps_doc_frac_chars_dupe_{n}grams": _share(covered[:, n], total) for n in DUPLICATE_SIZES}
 
 

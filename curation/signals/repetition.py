@@ -289,8 +289,9 @@ class Repetition:
         table = ngrams.new_table(int(words.counts.max(initial=0)))
         total = np.zeros(len(batch), np.int64)
         top, covered, mass, all_mass, later = (np.zeros((len(batch), ngrams.MAX_N + 1), np.int64) for _ in range(5))
+        found = (words.offsets, words.num_chars, words.hash)
         ngrams.measure_repeats(
-            words.offsets, words.num_chars, words.hash, choices.top, table, total, top, covered, mass, all_mass, later
+            *found, choices.top, table, total, top, covered, mass, all_mass, later, *ngrams.no_variety()
         )
         if self.dialect == "datatrove":
             return {"word_chars": total} | self._datatrove_ngrams(batch, data, words, top)

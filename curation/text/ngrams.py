@@ -7,6 +7,8 @@ gone after two sizes. An n-gram is known by the place where it stood first, so a
 document of a million different words has two that are confused with odds of about 3e-8.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +33,7 @@ TOP_PLACE = 5
 
 
 _SMALL_TABLE_BITS = 13
+_C_LOG_C = np.array([c * math.log(c) if c else 0.0 for c in range(256)])
 
 
 @leaf
@@ -45,6 +48,11 @@ def _table_bits(items: int) -> int:
 def new_table(longest: int) -> NDArray[np.int64]:
     """A table for `measure_repeats` over documents of at most `longest` words. What is not used takes no memory."""
     return np.zeros(2 << max(4, (2 * max(longest, 1) - 1).bit_length()), np.int64)
+
+
+def no_variety() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """What `measure_repeats` takes for `distinct` and `entropy` where they are not asked for."""
+    return np.empty(0, np.int64), np.empty(0, np.float64)
 
 
 @fused
@@ -208,6 +216,28 @@ def _find_repeated_words(
 
 
 @leaf
+def _variety(
+    num_words: int, num_places: int, first: NDArray[np.int32], places: NDArray[np.int32], count: NDArray[np.int32]
+) -> tuple[int, float]:
+    """How many different words there are, and the entropy of their frequencies in nats, from the places that repeat."""
+    distinct = num_words - num_places
+    for k in range(num_places):
+        place = places[k]
+        if first[place] == place:
+            distinct += 1
+            count[place] = 0
+        count[first[place]] += 1
+    # With shares c / n the entropy is log n - sum(c log c) / n, and most words stand there once.
+    weighted = 0.0
+    for k in range(num_places):
+        place = places[k]
+        if first[place] == place:
+            c = count[place]
+            weighted += _C_LOG_C[c] if c < len(_C_LOG_C) else c * np.log(np.float64(c))
+    return distinct, np.log(np.float64(num_words)) - weighted / num_words if num_words else 0.0
+
+
+@leaf
 def _pair_neighbours(
     num_places: int, keys: NDArray[np.int64], first: NDArray[np.int32], places: NDArray[np.int32]
 ) -> int:
@@ -234,6 +264,8 @@ def measure_repeats(
     mass: NDArray[np.int64],
     all_mass: NDArray[np.int64],
     later: NDArray[np.int64],
+    distinct: NDArray[np.int64],
+    entropy: NDArray[np.float64],
 ) -> None:
     """Measure the repeated n-grams of every document, in characters of words (without what stands between them).
 
@@ -250,6 +282,8 @@ def measure_repeats(
         all_mass: out, int64[d, 11]: by n (5 to 10), sum of the characters of all n-grams.
         later: out, int64[d, 11]: by n (5 to 10), as `covered`, of second and later copies only, and with a space
             between their words.
+        distinct: out, int64[d]: different words.
+        entropy: out, float64[d]: of the words' frequencies, in nats; with none of these two (both empty) it is quicker.
     """
     longest = np.int64(0)
     for doc in range(len(word_offsets) - 1):
@@ -271,6 +305,8 @@ def measure_repeats(
         starts_sum = ends_sum
         total[doc] = chars_before[num_words]
         num_places, stamp = _find_repeated_words(hashes, begin, num_words, table, stamp, first, repeats, places)
+        if len(entropy):
+            distinct[doc], entropy[doc] = _variety(num_words, num_places, first, places, count)
         for n in range(1, min(MAX_N, num_words) + 1):
             ends_sum -= chars_before[n - 1]
             starts_sum -= chars_before[num_words - n + 1]

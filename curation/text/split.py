@@ -21,9 +21,10 @@ from curation.text.unicode import count_code_points, space_width
 def count_characters(data: NDArray[np.uint8], offsets: NDArray[np.int64], num_chars: NDArray[np.int64]) -> None:
     """Write the code points of each document into `num_chars`, int64[n]."""
     for doc in range(len(offsets) - 1):
-        count = 0
-        for i in range(offsets[doc], offsets[doc + 1]):
-            count += (data[i] & 0xC0) != 0x80
+        end = offsets[doc + 1]
+        count = end - offsets[doc]
+        for i in range(offsets[doc], end, BLOCK):
+            count -= count_bits(range_mask(data, i, end, 0x80, 0xBF))
         num_chars[doc] = count
 
 
@@ -49,10 +50,10 @@ def count_separators(data: NDArray[np.uint8], start: int, end: int) -> tuple[int
     """
     separators = 0
     newlines = 0
-    for i in range(start, end):
-        byte = data[i]
-        separators += (byte <= 32) | (byte == 0xC2) | ((byte >= 0xE1) & (byte <= 0xE3))
-        newlines += byte == 10
+    for i in range(start, end, BLOCK):
+        others = range_mask(data, i, end, 0xC2, 0xC2) | range_mask(data, i, end, 0xE1, 0xE3)
+        separators += count_bits(range_mask(data, i, end, 0, 32) | others)
+        newlines += count_bits(range_mask(data, i, end, 10, 10))
     return separators, newlines
 
 

@@ -1,4 +1,4 @@
-"""Words by their hashes: lists that they are looked up in, and how varied they are."""
+"""Words by their hashes, and lists that they are looked up in."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from curation.text.batch import Words
-from curation.text.blocks import HASH_MULTIPLIER, hash_bytes
-from curation.text.kernel import fused, kernel, leaf, loop
+from curation.text.blocks import BLOCK, hash_bytes, lowest_bit, range_mask
+from curation.text.kernel import fused, leaf, loop
 
 _BUCKET = 4
 
@@ -54,22 +54,29 @@ class Phrases:
     """Phrases of one word or more.
 
     Attributes:
-        first: `hash_table` of their first words.
-        by_size: of those of so many words the hashes, each row a phrase as bytes.
+        words: `hash_table` of those of one word.
+        first: `hash_table` of the first words of the others.
+        longer: of those of so many words the hashes, each row a phrase as bytes.
     """
 
+    words: NDArray[np.uint64]
     first: NDArray[np.uint64]
-    by_size: tuple[tuple[int, NDArray[np.void]], ...]
+    longer: tuple[tuple[int, NDArray[np.void]], ...]
 
 
 def phrase_table(phrases: tuple[str, ...]) -> Phrases:
     """Phrases, words with one space between them, for `count_phrases`."""
     words = [phrase.split(" ") for phrase in phrases]
-    sizes = sorted({len(one) for one in words})
+    longer = [one for one in words if len(one) > 1]
+    sizes = sorted({len(one) for one in longer})
     hashes = {
-        n: np.array([[hash_of(word) for word in one] for one in words if len(one) == n], np.uint64) for n in sizes
+        n: np.array([[hash_of(word) for word in one] for one in longer if len(one) == n], np.uint64) for n in sizes
     }
-    return Phrases(hash_table(tuple(one[0] for one in words)), tuple((n, _rows(hashes[n])) for n in sizes))
+    return Phrases(
+        hash_table(tuple(one[0] for one in words if len(one) == 1)),
+        hash_table(tuple(one[0] for one in longer)),
+        tuple((n, _rows(hashes[n])) for n in sizes),
+    )
 
 
 def _rows(hashes: NDArray[np.uint64]) -> NDArray[np.void]:
@@ -78,83 +85,39 @@ def _rows(hashes: NDArray[np.uint64]) -> NDArray[np.void]:
 
 
 def count_phrases(words: Words, phrases: Phrases) -> NDArray[np.int64]:
-    """At how many words of each document one of the phrases begins, int64[d]."""
+    """How often one of the phrases stands in each document, int64[d]; those of different length count apart."""
     room = np.empty(len(words) + 1, np.int64)
+    places = room[: find_listed(phrases.words, words.hash, room)]
+    counts = np.diff(np.searchsorted(places, words.offsets))
+    if not phrases.longer:
+        return counts
     places = room[: find_listed(phrases.first, words.hash, room)]
     documents = np.searchsorted(words.offsets, places, side="right") - 1
-    counts = np.zeros(len(words.offsets) - 1, np.int64)
-    for size, listed in phrases.by_size:
+    for size, listed in phrases.longer:
         inside = places + size <= words.offsets[documents + 1]
         windows = words.hash[places[inside][:, None] + np.arange(size)]
         counts += np.bincount(documents[inside][np.isin(_rows(windows), listed)], minlength=len(counts))
     return counts
 
 
-@kernel
-def measure_variety(
-    data: NDArray[np.uint8],
-    word_offsets: NDArray[np.int64],
-    start: NDArray[np.int64],
-    end: NDArray[np.int64],
-    hashes: NDArray[np.uint64],
-    distinct: NDArray[np.int64],
-    entropy: NDArray[np.float64],
-    lorem_ipsum: NDArray[np.int64],
-) -> None:
-    """Count the different words of every document, and where `lorem ipsum` stands in its plain form.
-
-    Args:
-        data: the bytes of the plain texts.
-        word_offsets: int64[d + 1], their words; `start`, `end` and `hashes` are theirs.
-        start: int64[m].
-        end: int64[m].
-        hashes: uint64[m].
-        distinct: out, int64[d].
-        entropy: out, float64[d]: of the words' frequencies, in nats.
-        lorem_ipsum: out, int64[d].
-    """
-    longest = np.int64(0)
-    for doc in range(len(word_offsets) - 1):
-        longest = max(longest, word_offsets[doc + 1] - word_offsets[doc])
-    bits = 4
-    while (1 << bits) < 2 * longest:
-        bits += 1
-    keys = np.empty(1 << bits, np.uint64)
-    places = np.zeros(1 << bits, np.int64)  # of the document's first word with that key, counted over the batch, from 1
-    counts = np.empty(longest, np.int64)
-    for doc in range(len(word_offsets) - 1):
-        begin, stop = word_offsets[doc], word_offsets[doc + 1]
-        num_distinct = np.int64(0)
-        bits = 4
-        while (1 << bits) < 2 * (stop - begin):
-            bits += 1
-        mask = (1 << bits) - 1
-        for word in range(begin, stop):
-            key = hashes[word]
-            slot = np.int64((key * np.uint64(HASH_MULTIPLIER)) >> np.uint64(64 - bits))
-            while places[slot] > begin and keys[slot] != key:
-                slot = (slot + 1) & mask
-            if places[slot] <= begin:
-                keys[slot] = key
-                num_distinct += 1
-                places[slot] = begin + num_distinct
-                counts[num_distinct - 1] = 0
-            counts[places[slot] - begin - 1] += 1
-            if end[word] - start[word] >= 5 and word + 1 < stop and data[end[word] - 1] == 109:
-                lorem_ipsum[doc] += _is_lorem_ipsum(data, end[word], end[word + 1])
-        # With shares c / n the entropy is log n - sum(c log c) / n, and most words stand there once.
-        total = stop - begin
-        weighted = 0.0
-        for k in range(num_distinct):
-            if counts[k] > 1:
-                weighted += counts[k] * np.log(np.float64(counts[k]))
-        distinct[doc] = num_distinct
-        entropy[doc] = np.log(np.float64(total)) - weighted / total if total else 0.0
+@loop
+def count_lorem_ipsum(data: NDArray[np.uint8], offsets: NDArray[np.int64], counts: NDArray[np.int64]) -> None:
+    """Count where `lorem ipsum` stands in each text in lower case, of bytes `offsets` (int64[d + 1]): int64[d]."""
+    for doc in range(len(offsets) - 1):
+        begin, end = offsets[doc], offsets[doc + 1]
+        counts[doc] = 0
+        for i in range(begin, end, BLOCK):
+            mask = range_mask(data, i, end, 109, 109) & range_mask(data, min(i + 1, end), end, 32, 32)
+            mask &= range_mask(data, min(i + 2, end), end, 105, 105)
+            while mask:
+                at = i + lowest_bit(mask) + 1
+                mask &= mask - np.uint64(1)
+                counts[doc] += at - begin >= 5 and _is_lorem_ipsum(data, at, end)
 
 
 @leaf
 def _is_lorem_ipsum(data: NDArray[np.uint8], at: int, end: int) -> bool:
-    """Whether `lorem` ends at the space at byte `at`, and `ipsum` begins after it, before byte `end`."""
+    """Whether `lorem` ends before the space at byte `at`, and `ipsum` begins after it, before byte `end`."""
     if at + 6 > end:
         return False
     before = data[at - 5] == 108 and data[at - 4] == 111 and data[at - 3] == 114 and data[at - 2] == 101

@@ -45,6 +45,11 @@ def test_real_texts(shared: Path) -> None:
     check(real_texts(shared, per_file=60))
 
 
+def test_at_every_place_of_a_block() -> None:
+    for piece in ("Terms of Use", "http://a.b/c ", "\n\nuse cookies\n\n\n", "⟨", "LOREM ipsum"):
+        check(["." * before + piece + "x" * after for before in range(70) for after in (0, 3, 64)])
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     texts=st.lists(
