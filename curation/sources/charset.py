@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from curation.sources.record import RecordFault
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -16,7 +18,6 @@ _META = re.compile(rb"""<(?:meta|\?xml)[^>]{0,500}?(?:charset|encoding)\s*=\s*["
 _HEADER = re.compile(r"""charset\s*=\s*["']?\s*([\w:.-]{1,40})""", re.IGNORECASE)
 _MARKUP = re.compile(r"<[^>]*>")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_BEYOND = re.compile(r"[^\x00-\x7f\ufffd]")
 _META_WITHIN = 4096
 _SHIFT = re.compile(rb"\x1b[$(]")
 _SHIFTS_WITHIN = 64 << 10
@@ -64,7 +65,9 @@ def decode_page(data: bytes, content_type: str | None = None) -> Decoded:
 def _by_labels(data: bytes, content_type: str | None, *, is_shifting: bool) -> Decoded:
     names = list(dict.fromkeys(_candidates(data, content_type)))
     lax = data.decode(errors="replace")
-    if not is_shifting and len(_BEYOND.findall(lax)) >= _FEW_BROKEN * lax.count("\ufffd"):
+    num_broken = lax.count("\ufffd")
+    num_ascii = int(np.count_nonzero(np.frombuffer(data, np.uint8) < 0x80))
+    if not is_shifting and len(lax) - num_ascii - num_broken >= _FEW_BROKEN * num_broken:
         return Decoded(lax, "utf-8")
     for name in names:
         text = _strictly(data, name)

@@ -38,7 +38,7 @@ class HttpResponse:
     body: bytes
 
 
-def parse_response(block: bytes, *, max_bytes: int, is_cut: bool) -> HttpResponse:
+def parse_response(block: bytes | memoryview, *, max_bytes: int, is_cut: bool) -> HttpResponse:
     """The response in a record's block.
 
     Crawlers often take the codings off and leave the headers that name them: a body that is plainly not coded so is
@@ -55,9 +55,9 @@ def parse_response(block: bytes, *, max_bytes: int, is_cut: bool) -> HttpRespons
     status = _STATUS.match(block)
     end = _HEADER_END.search(block)
     if status is None or end is None:
-        raise RecordFault("http.malformed", f"expected an HTTP response with a header, it begins with {block[:40]!r}")
-    headers = parse_fields(block[: end.start()])[1]
-    body = block[end.end() :]
+        raise RecordFault("http.malformed", f"expected an HTTP response with a header, it begins with {bytes(block[:40])!r}")
+    headers = parse_fields(bytes(block[: end.start()]))[1]
+    body = bytes(block[end.end() :])
     if "chunked" in headers.get("transfer-encoding", "").lower():
         body = _without_chunks(body)
     codings = headers.get("content-encoding", "") + "," + headers.get("transfer-encoding", "")

@@ -76,7 +76,7 @@ class _Pages:
         try:
             text, found = self._text(record, kind)
         except RecordFault as fault:
-            raw = record.block[: self._config.limits.max_raw_bytes]
+            raw = bytes(record.block[: self._config.limits.max_raw_bytes])
             url = record.headers.get("warc-target-uri", "no address")
             self.rejected.append(Rejected(record.number, fault.reason, f"{fault.detail} ({url[:200]})", raw))
             return
@@ -123,7 +123,7 @@ def _converted(record: WarcRecord) -> tuple[str, dict[str, Any]]:
     if not content_type.lower().startswith("text/plain"):
         raise RecordFault("text.not_a_string", f"a conversion to {content_type[:80]!r}, expected text/plain")
     try:
-        text = record.block.decode()
+        text = str(record.block, "utf-8")
     except UnicodeDecodeError as error:
         raise RecordFault("text.invalid_utf8", f"byte {error.start} of the text is not UTF-8") from error
     if not text.strip():
@@ -135,7 +135,7 @@ def _response(record: WarcRecord, kind: str, config: Ingest) -> HttpResponse:
     if kind == "response" and not record.headers.get("warc-target-uri", "").lower().lstrip("<").startswith("dns:"):
         is_cut = "warc-truncated" in record.headers
         return parse_response(record.block, max_bytes=config.limits.max_record_bytes, is_cut=is_cut)
-    return HttpResponse(200, {"content-type": record.headers.get("content-type", "")}, record.block)
+    return HttpResponse(200, {"content-type": record.headers.get("content-type", "")}, bytes(record.block))
 
 
 def _is_html(content_type: str) -> bool:

@@ -27,7 +27,7 @@ class WarcRecord:
     Attributes:
         number: its number in the file, from 1; damaged records count.
         headers: its named fields, names in lower case; the first of fields that are named alike.
-        block: its content.
+        block: its content, a view that is read-only.
         offset: byte of the file, as stored, at which its gzip member begins; in a plain file, it itself.
         num_bytes: stored bytes from there on that hold it and nothing else; None where it shares a gzip member.
         inner_offset: byte at which it begins in the unpacked member; 0 where the member is its own.
@@ -35,7 +35,7 @@ class WarcRecord:
 
     number: int
     headers: Mapping[str, str]
-    block: bytes
+    block: memoryview
     offset: int
     num_bytes: int | None
     inner_offset: int
@@ -74,7 +74,7 @@ class _Framer:
         self._limits = limits
         self._num_bytes = num_bytes
         self._packed = packed
-        self._held = bytearray()
+        self._held: bytes | bytearray = b""  # a chunk as it came, until some of it is dropped or more follows
         self._marks: list[tuple[int, int]] = []
         self._number = 0
         self._pending: WarcRecord | None = None
@@ -87,7 +87,7 @@ class _Framer:
         if isinstance(event, Data):
             if self._marks[-1][0] == len(self._held) and event.data.startswith(_VERSION) and self._unfinished:
                 yield from self._abandon("warc.wrong_length", "the next member begins inside the record")
-            self._held += event.data
+            self._hold(event.data)
             yield from self._parse(ended=False)
         elif isinstance(event, Begin):
             self._marks = [*self._marks, (len(self._held), event.offset)]
@@ -96,6 +96,14 @@ class _Framer:
             yield from self._release(event.offset)
         else:
             yield from self._break(event)
+
+    def _hold(self, data: bytes) -> None:
+        if not self._held:
+            self._held = data
+            return
+        if isinstance(self._held, bytes):
+            self._held = bytearray(self._held)
+        self._held += data
 
     def close(self) -> Iterator[WarcRecord | Rejected]:
         """What is left when the file ends."""
@@ -125,7 +133,7 @@ class _Framer:
             yield Rejected(None, event.reason, event.detail)
             return
         if self._pending is not None:
-            number, raw = self._pending.number, self._pending.block[: self._limits.max_raw_bytes]
+            number, raw = self._pending.number, bytes(self._pending.block[: self._limits.max_raw_bytes])
             self._pending = None
         elif self._skip:
             self._forget()  # it has been rejected already, as too large
@@ -207,7 +215,10 @@ class _Framer:
     def _whole(self, headers: Mapping[str, str], start: int, size: int) -> WarcRecord:
         self._number += 1
         offset, inner = self._where()
-        block = bytes(memoryview(self._held)[start:size])
+        if isinstance(self._held, bytes):
+            block = memoryview(self._held)[start:size]
+        else:  # what is looked into cannot grow
+            block = memoryview(bytes(memoryview(self._held)[start:size]))
         self._drop(size)
         num_bytes = None if self._packed else size
         if not self._packed:
@@ -269,14 +280,17 @@ class _Framer:
 
     def _drop(self, num_bytes: int) -> int:
         if num_bytes:
-            del self._held[:num_bytes]
+            if isinstance(self._held, bytes):
+                self._held = bytearray(memoryview(self._held)[num_bytes:])
+            else:
+                del self._held[:num_bytes]
             marks = [(place - num_bytes, offset) for place, offset in self._marks]
             first = max((index for index, (place, _) in enumerate(marks) if place <= 0), default=0)
             self._marks = marks[first:]
         return num_bytes
 
     def _forget(self) -> None:
-        self._held, self._marks, self._skip = bytearray(), [], 0
+        self._held, self._marks, self._skip = b"", [], 0
 
     def _raw(self) -> bytes:
         return bytes(self._held[: self._limits.max_raw_bytes])

@@ -119,7 +119,7 @@ def test_another_trailer_costs_nothing(packing, trailer):
     records = [record(block, trailer=trailer) for block in BLOCKS]
     found, rejected = read(members(records) if packing == "gzip" else b"".join(records), packing)
     assert rejected == []
-    assert [one.block.rstrip() for one in found] == [block.rstrip() for block in BLOCKS]
+    assert [bytes(one.block).rstrip() for one in found] == [block.rstrip() for block in BLOCKS]
 
 
 def test_junk_between_records_is_set_aside():
