@@ -1,4 +1,4 @@
-"""Run every notebook of this folder in a kernel of its own and keep the outputs: `python notebooks/execute.py`."""
+"""Run the notebooks here, each in a kernel of its own, and keep the outputs: `python notebooks/execute.py`."""
 
 import argparse
 import os
@@ -46,6 +46,7 @@ def _settle(notebook: Any) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the notebooks one after the other; they share the lake that the first one makes."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help="how the names begin, for instance 05; all where none is given")
     parser.add_argument("--to", type=Path, default=_HERE, help="folder for the notebooks with outputs")
     chosen = parser.parse_args(arguments)
     chosen.to.mkdir(parents=True, exist_ok=True)
@@ -55,6 +56,8 @@ def main(arguments: list[str] | None = None) -> None:
         for name in ("JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
             os.environ[name] = str(Path(folder) / name.lower())
         for source in sorted(_HERE.glob("*.ipynb")):
+            if not source.name.startswith(tuple(chosen.names or [""])):
+                continue
             execute(source, chosen.to / source.name, work)
             sys.stdout.write(f"{source.name}\n")
 

@@ -19,6 +19,7 @@ from curation.report.axes import duration, in_words, plain, short
 from curation.report.curves import curves
 from curation.report.findings import Findings, Reason
 from curation.report.groups import Group
+from curation.report.heat import Matrix, level, percent
 
 _MOST_DRAWN = 16
 _MOST_LANGUAGES = 8
@@ -26,15 +27,6 @@ _MOST_IN_MATRIX = 12
 _MORE_THAN_ITS_SHARE = 0.05
 # What no page may hold is shown by its picture: NUL as ␀.
 _CONTROL = {code: 0x2400 + code for code in range(32) if code not in (9, 10, 13)} | {0x7F: 0x2421}
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A heat map: names of rows and columns, and cells of (share, count); None where there is nothing to say."""
-
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    cells: tuple[tuple[tuple[float, int] | None, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -190,7 +182,8 @@ def _template(name: str) -> Template:
         "name": _name,
         "breakable": _breakable,
         "bound": lambda rule: re.sub("(?<=[≥>≤<=]) ", "\u00a0", in_words(rule)),
-        "level": lambda share: min(9, math.ceil(share * 9)),
+        "level": level,
+        "percent": lambda cell: percent(*cell),
         "picture": lambda drawn: Markup(pictures.histogram(drawn)),
         "loss": lambda value: "" if value is None else f"{value:.3f}",
         "perplexity": lambda value: plain(round(math.exp(value), 2)) if value < 50 else "∞",

@@ -89,7 +89,7 @@ def amounts(parts: Sequence[tuple[str, Sequence[int]]], series: Sequence[tuple[s
 
     Args:
         parts: name and amounts, one for each of `series`; drawn from the top.
-        series: colour (`kept`, `not-drawn`, `duplicate`, `ruled-out`) and words of each amount.
+        series: colour (`kept`, `not-drawn`, `duplicate`, `ruled-out`, `shared`) and words of each amount.
         title: what the picture shows.
     """
     import pygal

@@ -19,7 +19,7 @@ def sheet(pictures: Sequence[tuple[str, str]], *, num_columns: int = 2, legend: 
         pictures: (caption, picture) as `curation.report.pictures` makes them.
         num_columns: pictures in one row.
         legend: (colour, words); a colour is named as in the pictures: `kept`, `not-drawn`, `duplicate`, `ruled-out`,
-            `c0` to `c7` for curves.
+            `shared`, `c0` to `c7` for curves.
 
     Raises:
         ValueError: nothing is to be drawn.
@@ -92,7 +92,7 @@ def _style() -> str:
     plain = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", sheet_text)
     rules = re.findall(r"[^{}]+\{[^{}]*\}", plain)
     colours = next(rule for rule in rules if rule.strip().startswith(":root"))
-    wanted = (".picture", ".histogram-graph", ".xy-graph", "--line:")
+    wanted = (".picture", ".histogram-graph", ".xy-graph", "--line:", "--heat:")
     about = [rule.strip() for rule in rules if any(part in rule for part in wanted)]
     own = (
         ".sheet{background:#fff;overflow:visible;font-family:system-ui,-apple-system,'Segoe UI',Roboto,sans-serif}",

@@ -64,6 +64,7 @@ def test_there_are_notebooks() -> None:
         "02_near_duplicates",
         "03_shards",
         "04_training",
+        "05_from_the_crawl",
     ]
 
 
@@ -107,8 +108,24 @@ def test_documents_of_a_row_are_coloured_and_stay_text(executed: Path) -> None:
     assert "&lt;|endoftext|&gt;" in shown
 
 
-def test_the_run_of_the_last_one_is_drawn_whole() -> None:
+def test_the_run_of_the_fourth_is_drawn_whole() -> None:
     # four losses and one for each of four domains; excess, weights, rate and norm; weights under two etas
     assert [lines(picture) for picture in pictures(FOLDER / "04_training.ipynb")] == [8, 10, 8]
     assert "the same weights again: True" in printed(FOLDER / "04_training.ipynb")
     assert "below the entropy of single tokens: True" in printed(FOLDER / "04_training.ipynb")
+
+
+def test_the_crawl_is_told_from_its_pages_to_the_verdicts_of_others() -> None:
+    told = printed(FOLDER / "05_from_the_crawl.ipynb")
+    for line in (
+        "crawl.warc      warc    1,454 records,  1,451 documents",
+        "http.status, such as record 1452 of crawl.warc",
+        "Key Points                                                                        resiliparse  trafilatura",
+        "its text is what was kept by resiliparse",
+        "documents are kept by paper and dropped by datatrove, because of gopher.too_few_words_with_letter",
+        "datatrove drops it: num_sentences is 4, c4.too_few_sentences asks for ≥ 5",
+    ):
+        assert line in told
+    assert max(map(len, told.splitlines())) <= 115
+    drawn = pictures(FOLDER / "05_from_the_crawl.ipynb")
+    assert sum('class="cell h9"' in picture for picture in drawn) == 1  # the heat map
