@@ -55,7 +55,8 @@ def parse_response(block: bytes | memoryview, *, max_bytes: int, is_cut: bool) -
     status = _STATUS.match(block)
     end = _HEADER_END.search(block)
     if status is None or end is None:
-        raise RecordFault("http.malformed", f"expected an HTTP response with a header, it begins with {bytes(block[:40])!r}")
+        begins = bytes(block[:40])
+        raise RecordFault("http.malformed", f"expected an HTTP response with a header, it begins with {begins!r}")
     headers = parse_fields(bytes(block[: end.start()]))[1]
     body = bytes(block[end.end() :])
     if "chunked" in headers.get("transfer-encoding", "").lower():
