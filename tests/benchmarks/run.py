@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import corpus_rows
 import documents
 import engine_rows
 import export_rows
@@ -40,6 +41,7 @@ GROUPS: dict[str, Callable[[Bench], None]] = {
     "signals": signal_rows.signals,
     "engine": engine_rows.engines,
     "growth": engine_rows.growth,
+    "corpus": corpus_rows.corpora,
     "export": export_rows.exports,
     "extraction": extraction_rows.extraction,
     "loader": loader_rows.loader,
