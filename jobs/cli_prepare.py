@@ -13,6 +13,10 @@ def add_commands(app: typer.Typer) -> None:
         name="index-evaluation",
         epilog="Example: winnow index-evaluation evals/mmlu.jsonl.gz evals/bbh.jsonl --to evals.index",
     )(index_evaluation)
+    app.command(
+        name="fit-importance",
+        epilog="Example: winnow fit-importance --source 'crawl/*.jsonl.gz' --target wikipedia=wiki/ --to importance",
+    )(fit_importance)
     app.command(name="preview-pages", epilog="Example: winnow preview-pages -i crawl.warc.gz --limit 20")(preview_pages)
 
 
@@ -40,6 +44,33 @@ def index_evaluation(
     with failing_plainly():
         items = read_items(files, fields=fields or (), id_field=id_field, set_field=set_field)
         show_index(index_evaluation_sets(items, to, size=size, least_words=least_words), to, OUT)
+
+
+def fit_importance(
+    source: Annotated[list[str], typer.Option(help="Files, folders or patterns that documents come from; repeatable.")],
+    targets: Annotated[
+        list[str],
+        typer.Option("--target", help="NAME=FILES of what they should be like; repeatable, a name too."),
+    ],
+    to: Annotated[str, typer.Option(help="The file to write.")],
+    text_field: Annotated[str, typer.Option(help="The field that holds the text.")] = "text",
+    buckets: Annotated[int, typer.Option(min=2, help="How many numbers words and pairs are told apart by.")] = 10_000,
+) -> None:
+    """Count the words of corpora, so that documents can be weighed by them (signal `redpajama_models`)."""
+    from curation.sources.settings import Ingest
+    from jobs.fit_importance import fit_importance as fit
+    from jobs.fit_importance import show_counts
+
+    named: dict[str, list[str]] = {}
+    for target in targets:
+        name, equals, files = target.partition("=")
+        if not (name and equals and files):
+            raise typer.BadParameter(f"{target!r}: expected NAME=FILES, such as wikipedia=wiki/", param_hint="--target")
+        named.setdefault(name, []).append(files)
+    with failing_plainly():
+        configs = {name: Ingest(inputs=tuple(files), text_field=text_field) for name, files in named.items()}
+        done = fit(Ingest(inputs=tuple(source), text_field=text_field), configs, to, OUT, buckets=buckets)
+        show_counts(*done, to, OUT)
 
 
 def preview_pages(

@@ -57,7 +57,7 @@ def check_sha256(path: str, found: str, named: str, remedy: str) -> None:
     """
     if found != named:
         raise ListError(
-            f"the list {path} has the sha256 {found[:16]}..., and the recipe names {named[:16]}...: name the new one "
+            f"{path} has the sha256 {found[:16]}..., and the recipe names {named[:16]}...: name the new one "
             f"in the recipe ({remedy} does), so that documents are measured again"
         )
 

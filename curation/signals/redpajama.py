@@ -5,9 +5,8 @@ number per line. `ccnet_length`, `ccnet_nlines` and `ccnet_original_*` are of th
 edits, where the data set has them after and before cc_net's removal of repeated lines.
 
 Where the rest is: `ccnet_language_score` in `curation.signals.language`; `rps_doc_ut1_blacklist` as `host_category` of
-`curation.signals.url`, by name and not by number. `ccnet_perplexity` and `ccnet_bucket` need cc_net's KenLM models, the
-three `rps_doc_ml_*` fastText ones and the three `rps_doc_*_importance` counts of Wikipedia, books and OpenWebText: they
-are not here.
+`curation.signals.url`, by name and not by number; `rps_doc_ml_*` and `rps_doc_*_importance` in
+`curation.signals.redpajama_models`. `ccnet_perplexity` and `ccnet_bucket` need cc_net's KenLM models and are not here.
 
 Two splits of a text: tokens of the text as it is (runs of letters, digits and `_`, and runs of other signs), and words
 of its plain form (`curation.text.plain_words`). The values are the peer's where it puts a 0 for what is not defined.

@@ -190,6 +190,15 @@ def read_unit(unit: Unit, config: Ingest) -> Iterator[pa.RecordBatch]:
         )
 
 
+def read_here(file: SourceFile, config: Ingest) -> Iterator[Piece]:
+    """The pieces of a file, read in this process and not judged before.
+
+    Raises:
+        FileFaultError: the file cannot be opened, or not be read to its end.
+    """
+    yield from _pieces(Unit(file=file), config, only_text=False, found=None)
+
+
 def fingerprint_unit(unit: Unit) -> Iterator[pa.RecordBatch]:
     """The fingerprint of a unit's file, as a row of `SCAN`."""
     found: str | None = None

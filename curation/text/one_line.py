@@ -53,6 +53,12 @@ def lowered(batch: TextBatch) -> TextBatch:
     return TextBatch.from_texts([None if text is None else text.lower() for text in texts])
 
 
+def joined_lines(batch: TextBatch) -> TextBatch:
+    """The texts as `" ".join(text.splitlines()).strip()`, by Python itself."""
+    texts = (batch.text(i) for i in range(len(batch)))
+    return TextBatch.from_texts([None if text is None else " ".join(text.splitlines()).strip() for text in texts])
+
+
 def only_punctuation(batch: TextBatch) -> NDArray[np.bool_]:
     """Whether a text holds nothing but spaces and ASCII punctuation (`string.punctuation`), bool[n]; True if empty."""
     out = np.empty(len(batch), np.bool_)

@@ -1,15 +1,21 @@
 """RedPajama-V2's signals in the tables of both engines: numbers, lists per line, and how `winnow show` has them."""
 
+import json
 from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
 from references import redpajama as reference
 from references.small_lake import Doc, write
+from rich.console import Console
 
+from curation.recipe import Recipe
 from curation.session import Session
 from curation.signals.redpajama import LINES, published
+from curation.signals.redpajama_models import RedPajamaModels
+from curation.sources.settings import Ingest
 from jobs.display import Silent
+from jobs.fit_importance import fit_importance
 from jobs.lake import Lake
 from jobs.measure_signals import measure
 from jobs.recipe_file import load_recipe
@@ -30,6 +36,24 @@ def test_in_the_tables(session: Session, tmp_path: Path) -> None:
         assert {name: row[name] for name in LINES} == reference.of_lines(text)
         assert row["rps_doc_word_count"] == reference.of_document(text)["rps_doc_word_count"]
         assert published(row)["ccnet_original_length"] == [[0, len(text), len(text)]]
+
+
+def test_importance_in_the_tables(session: Session, tmp_path: Path) -> None:
+    """Weighed by counts of the same documents, on both engines as in plain Python."""
+    for name, texts in (("crawl", TEXTS), ("german", TEXTS[2:])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    counts = tmp_path / "counts"
+    targets = {"german": Ingest(inputs=(str(tmp_path / "german.jsonl"),))}
+    fit_importance(Ingest(inputs=(str(tmp_path / "crawl.jsonl"),)), targets, counts, Console(quiet=True), buckets=50)
+    lake = Lake(session, str(tmp_path / "lake"))
+    write(lake, [Doc(f"d{k}", text) for k, text in enumerate(TEXTS)], partitions=2)
+    signal = RedPajamaModels.of(importance=str(counts))
+    measure(Work(lake, Recipe(name="weighed", signals=(signal,)), Silent()))
+    rows = DeltaTable(lake.location("signals")).to_pyarrow_table().to_pylist()
+    for row in rows:
+        text = TEXTS[int(row["doc_id"][1:])]
+        expected = reference.importance(text, TEXTS, TEXTS[2:], 50) if text else (None, None)
+        assert tuple(row["redpajama_models"].values()) == pytest.approx(expected), text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """RedPajama-V2's signals in plain Python, straight from what its code says of each."""
 
+import itertools
 import math
 import re
 import string
@@ -8,6 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from curation.signals.stop_words import ENGLISH
+from curation.text.blocks import HASH_FINISHER, HASH_MULTIPLIER
+from curation.text.word_table import hash_of
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _BULLETS = ("•", "‣", "▶", "◀", "◦", "■", "□", "▪", "▫", "–")
@@ -26,13 +29,18 @@ def lines_of(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
+def tokens_of(text: str) -> list[str]:
+    """Runs of letters, digits and `_`, and runs of other signs."""
+    return re.findall(r"\w+|[^\w\s]+", text)
+
+
 def _quotient(above: float, below: float) -> float | None:
     return above / below if below else None
 
 
 def of_document(text: str, stop_words: Sequence[str] = ENGLISH, bad_words: Sequence[str] = ()) -> Scores:
     """Every `rps_doc_*` that needs no model, and the counts of cc_net."""
-    tokens = re.findall(r"\w+|[^\w\s]+", text)
+    tokens = tokens_of(text)
     words = plain(text).split()
     lines = lines_of(text)
     counts = Counter(words)
@@ -101,3 +109,30 @@ def of_lines(text: str) -> dict[str, list[float]]:
         "rps_lines_start_with_bulletpoint": [float(line.lstrip().startswith(_BULLETS)) for line in raw],
         "rps_lines_uppercase_letter_fraction": [sum(map(str.isupper, line)) / len(line) for line in raw],
     }
+
+
+def buckets_of(text: str, buckets: int) -> Counter[int]:
+    """How often each bucket is met by the tokens and the pairs of neighbours, as the hashes say."""
+    hashes = [hash_of(token) for token in tokens_of(text)]
+    found = Counter(one % buckets for one in hashes)
+    for first, second in itertools.pairwise(hashes):
+        state = ((first * HASH_MULTIPLIER % 2**64) ^ second) * HASH_FINISHER % 2**64
+        found[(state ^ (state >> 32)) % buckets] += 1
+    return found
+
+
+def importance(text: str, source: Sequence[str], target: Sequence[str], buckets: int) -> tuple[float, float]:
+    """Importance of a text without and with the correction for length."""
+    sides = []
+    for corpus in (source, target):
+        counts = sum((buckets_of(one, buckets) for one in corpus), Counter[int]())
+        mean = sum(len(tokens_of(one)) for one in corpus) / len(corpus)
+        sides.append((counts, counts.total(), mean))
+    length = len(tokens_of(text))
+    logs, corrected = [], []
+    for counts, total, mean in sides:
+        found = buckets_of(text, buckets).items()
+        logs.append(sum(n * math.log(counts[bucket] / total + 1e-8) for bucket, n in found))
+        likely = math.exp(length * math.log(mean) - mean - math.lgamma(length + 1))
+        corrected.append(logs[-1] + math.log(likely + 1e-8))
+    return logs[1] - logs[0], corrected[1] - corrected[0]
