@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -262,7 +263,15 @@ def _spark(config: EngineConfig) -> Iterator[Session]:
             try:
                 yield Session(spark, "spark", False, False, f"Apache Spark {spark.version} on {master}", log)
             finally:
-                spark.stop()
+                _stop(spark, sys.exc_info()[1])
+
+
+def _stop(spark: SparkSession, error: BaseException | None) -> None:
+    """Stop a session; after Ctrl-C nothing is said of a JVM that had it too and was gone first."""
+    with warnings.catch_warnings():
+        if _is_interrupt(error):
+            warnings.filterwarnings("ignore", "Unable to cleanly shutdown Spark JVM", RuntimeWarning)
+        spark.stop()
 
 
 def _conf_for(master: str, config: EngineConfig, folder: Path) -> dict[str, str]:
@@ -299,10 +308,14 @@ def _interrupts_without_pages() -> Iterator[None]:
 
 def _is_no_interrupt(entry: logging.LogRecord) -> bool:
     """Whether an entry tells of something else than Ctrl-C, or than what failed while Ctrl-C was being dealt with."""
-    error = entry.exc_info[1] if entry.exc_info else None
+    return not _is_interrupt(entry.exc_info[1] if entry.exc_info else None)
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether it is Ctrl-C, or came of it."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
-    return error is None
+    return error is not None
 
 
 def _jar_conf(config: EngineConfig) -> dict[str, str]:

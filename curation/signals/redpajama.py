@@ -320,7 +320,7 @@ def published(row: Mapping[str, Any]) -> dict[str, list[list[float | None]]]:
     """A document's signals in the form of the data set: by name a list of [start, end, score], in code points.
 
     Args:
-        row: the struct `redpajama` of a row of `signals`, measured with `lines`.
+        row: the struct `redpajama` of a row of `signals`, measured with `lines`; `| row["redpajama_models"]` adds its.
     """
     whole = int(row["ccnet_length"])
     ends = row[_ENDS]

@@ -23,6 +23,8 @@ import curation.signals
 import curation.signals.contamination as contamination_family
 from curation.signals.bad_words import BadWords
 from curation.signals.contamination_index import ContaminationIndex, EvaluationItem
+from curation.signals.importance_counts import ImportanceCounts, count_corpus
+from curation.signals.redpajama_models import RedPajamaModels
 from curation.signals.signal import COLUMNS, Signal, column_of
 from curation.signals.url import Url
 from curation.text.batch import TextBatch
@@ -111,11 +113,22 @@ def made_list(*entries: str) -> str:
     return str(path)
 
 
+def redpajama_models() -> RedPajamaModels:
+    """The signal with counts of `TEXTS`; the file stays for the process."""
+    batch = TextBatch.from_texts(TEXTS)
+    counts = ImportanceCounts(count_corpus("source", [batch]), (count_corpus("made", [batch], buckets=10_000),))
+    path = Path(mkdtemp()) / "counts"
+    atexit.register(shutil.rmtree, path.parent)
+    path.write_bytes(counts.to_bytes())
+    return RedPajamaModels.of(importance=str(path))
+
+
 WORD_LIST = made_list("cat", "the story", "word", "a")
 DOMAIN_LIST = made_list("example.com", "word")
 
 MADE: dict[str, Callable[..., Any]] = {
     "Contamination": contamination,
+    "RedPajamaModels": redpajama_models,
     "BadWords": lambda **settings: BadWords.of(WORD_LIST, **settings),
     "Url": lambda **settings: Url.of(
         lists=DOMAIN_LIST, banned_words=WORD_LIST, banned_subwords=WORD_LIST, soft_words=WORD_LIST, **settings

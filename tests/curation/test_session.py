@@ -4,12 +4,13 @@ import logging
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 from curation.errors import EngineError
-from curation.session import EngineConfig, _interrupts_without_pages
+from curation.session import EngineConfig, _interrupts_without_pages, _stop
 
 
 def refused(config: EngineConfig) -> str:
@@ -69,3 +70,20 @@ def test_an_interrupted_call_is_not_logged(name: str, caplog: pytest.LogCaptureF
     caplog.clear()
     call(KeyboardInterrupt(), BrokenPipeError())
     assert len(caplog.records) == 1
+
+
+def test_a_jvm_that_an_interrupt_took_first_is_no_news(recwarn: pytest.WarningsRecorder) -> None:
+    """What is stopped has Ctrl-C too; of a JVM that was lost otherwise PySpark's warning is shown."""
+
+    class Gone:
+        def stop(self) -> None:
+            warnings.warn("Unable to cleanly shutdown Spark JVM process.", RuntimeWarning, stacklevel=1)
+
+    caused = ValueError()
+    caused.__context__ = KeyboardInterrupt()
+    for error in (KeyboardInterrupt(), caused):
+        _stop(Gone(), error)  # type: ignore[arg-type]
+    assert not recwarn.list
+    for error in (None, ValueError()):
+        _stop(Gone(), error)  # type: ignore[arg-type]
+    assert len(recwarn.list) == 2

@@ -54,6 +54,8 @@ def test_importance_in_the_tables(session: Session, tmp_path: Path) -> None:
         text = TEXTS[int(row["doc_id"][1:])]
         expected = reference.importance(text, TEXTS, TEXTS[2:], 50) if text else (None, None)
         assert tuple(row["redpajama_models"].values()) == pytest.approx(expected), text
+        told = published({"ccnet_length": len(text), "line_ends": []} | row["redpajama_models"])
+        assert told["rps_doc_german_importance"] == [[0, len(text), expected[0] and pytest.approx(expected[0])]]
 
 
 @pytest.mark.parametrize(
