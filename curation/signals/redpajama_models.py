@@ -30,6 +30,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from curation.rules import Rule
 from curation.signals.importance_counts import ImportanceCounts, open_counts, read_counts, tokens_of
 from curation.signals.list_files import check_sha256, sha256_of
 from curation.text import token_features
@@ -211,3 +212,8 @@ def _log_likely(lengths: NDArray[np.int64], mean: float) -> NDArray[np.float64]:
     """Logarithm of Poisson's probabilities, none of them below that of 1e-8."""
     logs = (n * math.log(mean) - mean - math.lgamma(n + 1) for n in lengths.tolist())
     return np.array([math.log(math.exp(one) + _UNLIKELY) for one in logs], np.float64)
+
+
+def rules() -> tuple[Rule, ...]:
+    """None: RedPajama-V2 has no bound on these; where one is right depends on the models and corpora."""
+    return ()
