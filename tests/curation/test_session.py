@@ -20,7 +20,8 @@ def refused(config: EngineConfig) -> str:
         f"try:\n    open_session({config!r}).__enter__()\nexcept EngineError as error:\n    print(error)"
     )
     empty = str(Path(sys.executable).parent)  # no Java on this path
-    environment = {key: value for key, value in os.environ.items() if key not in ("JAVA_HOME", "PATH")}
+    left_out = ("JAVA_HOME", "PATH", "SPARK_")  # the last ones may be of a test in this process before
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment | {"PATH": empty}, check=False
     )
