@@ -135,6 +135,7 @@ def open_session(config: EngineConfig) -> Iterator[Session]:
 
 def _sail() -> Iterator[Session]:
     os.environ.setdefault("RUST_LOG", "error")
+    before = dict(os.environ)
     import pysail
     from pysail.spark import SparkConnectServer
 
@@ -149,7 +150,7 @@ def _sail() -> Iterator[Session]:
     finally:
         spark.stop()
         server.stop()
-        _leave_connect_mode()
+        _leave_connect_mode(before)
 
 
 def _keep_interrupts(spark: SparkSession) -> None:
@@ -166,15 +167,17 @@ def _keep_interrupts(spark: SparkSession) -> None:
     session.client.set_retry_policies([DefaultPolicy(max_retries=3)])  # a second: a server in this process is there
 
 
-def _leave_connect_mode() -> None:
-    """Undo what a Connect session leaves in the environment, so that this process may start classic Spark later."""
+def _leave_connect_mode(before: Mapping[str, str]) -> None:
+    """Undo what a Connect session leaves in the environment, so that classic Spark may start later in this process."""
     for name in ("SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE", "SPARK_LOCAL_REMOTE"):
         os.environ.pop(name, None)
+        os.environ |= {name: before[name]} if name in before else {}  # of a session that was open before, and goes on
 
 
 def _connect(config: EngineConfig) -> Iterator[Session]:
     assert config.master is not None
     _check_reachable(config.master)
+    before = dict(os.environ)
     try:
         spark = SparkSession.builder.remote(config.master).create()
         version = spark.version
@@ -189,7 +192,7 @@ def _connect(config: EngineConfig) -> Iterator[Session]:
         yield Session(spark, "spark", False, True, f"Apache Spark {version} at {config.master}")
     finally:
         spark.stop()
-        _leave_connect_mode()
+        _leave_connect_mode(before)
 
 
 def _send(spark: SparkSession, archives: str | None) -> None:

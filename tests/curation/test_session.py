@@ -8,9 +8,10 @@ import warnings
 from pathlib import Path
 
 import pytest
+from pyspark.sql import functions as F
 
 from curation.errors import EngineError
-from curation.session import EngineConfig, _interrupts_without_pages, _stop
+from curation.session import EngineConfig, _interrupts_without_pages, _stop, open_session
 
 
 def refused(config: EngineConfig) -> str:
@@ -39,6 +40,14 @@ def test_a_server_that_does_not_answer_is_named() -> None:
     assert "sc://127.0.0.1:9" in refused(
         EngineConfig(engine="spark", master="sc://127.0.0.1:9/;user_id=x", conf={"spark.x": "y"})
     )
+
+
+def test_a_session_goes_on_when_another_was_closed() -> None:
+    with open_session(EngineConfig()) as outer:
+        for _ in range(2):
+            with open_session(EngineConfig()) as inner:
+                assert inner.spark.range(3).select(F.sum("id")).first()[0] == 3
+            assert outer.spark.range(4).select(F.sum("id")).first()[0] == 6
 
 
 def test_jars_that_are_not_there_are_named(tmp_path: Path) -> None:
