@@ -71,12 +71,12 @@ def _kill_when(process: subprocess.Popen[bytes], folder: Path, num_lines: int) -
 
 
 def _told(folder: Path) -> list[dict[str, Any]]:
-    """What a log says, without what differs from run to run."""
+    """What a log says, without what differs from run to run; one that is killed may not have told of its checkpoint."""
     free = ("time", "seconds", "tokens_per_s", "mfu", "path")
     return [
         {name: value for name, value in record.items() if name not in free}
         for record in read_records(folder / "metrics.jsonl")
-        if record["event"] not in ("start", "resume", "end")
+        if record["event"] not in ("start", "resume", "end", "checkpoint")
     ]
 
 
