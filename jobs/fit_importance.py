@@ -17,6 +17,7 @@ from curation.sources.settings import Ingest
 from curation.sources.unpack import FileFaultError
 from curation.sources.work import read_here
 from curation.text.batch import TextBatch
+from jobs.page_file import write_file
 
 
 @dataclass
@@ -62,14 +63,7 @@ def fit_importance(
         for name, config in ((SOURCE, source), *targets.items())
     ]
     counts = ImportanceCounts(found[0], tuple(found[1:]))
-    target = Path(to)
-    beside = target.with_name(f".{target.name}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(counts.to_bytes())
-        beside.replace(target)
-    except OSError as error:
-        raise ImportanceError(f"the counts cannot be written to {target}: {error}") from error
+    write_file(counts.to_bytes(), Path(to), ImportanceError, "the counts")
     return counts, left_out
 
 

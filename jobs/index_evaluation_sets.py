@@ -15,6 +15,7 @@ from rich.table import Table
 
 from curation.printable import one_line
 from curation.signals.contamination_index import ContaminationError, ContaminationIndex, EvaluationItem
+from jobs.page_file import write_file
 
 USUAL_FIELDS = (("question", "choices"), ("prompt", "completion"), ("instruction", "input", "output"), ("text",))
 """Fields that are taken where none are named: the first of these groups whose fields the first record has."""
@@ -73,14 +74,7 @@ def index_evaluation_sets(
             f"none of the {len(items)} items has {least_words} words or more, so that nothing can be looked for: take "
             "more fields of each (--field)"
         )
-    target = Path(to)
-    beside = target.with_name(f".{target.name}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(index.to_bytes())
-        beside.replace(target)
-    except OSError as error:
-        raise ContaminationError(f"the index cannot be written to {target}: {error}") from error
+    write_file(index.to_bytes(), Path(to), ContaminationError, "the index")
     return index
 
 

@@ -70,13 +70,13 @@ def _kill_when(process: subprocess.Popen[bytes], folder: Path, num_lines: int) -
     process.wait()
 
 
-def _told(folder: Path) -> list[dict[str, Any]]:
-    """What a log says, without what differs from run to run; one that is killed may not have told of its checkpoint."""
+def _told(folder: Path, *, of_checkpoints: bool = False) -> list[dict[str, Any]]:
+    """What a log says of steps and evaluations, or of checkpoints, without what differs from run to run."""
     free = ("time", "seconds", "tokens_per_s", "mfu", "path")
     return [
         {name: value for name, value in record.items() if name not in free}
         for record in read_records(folder / "metrics.jsonl")
-        if record["event"] not in ("start", "resume", "end", "checkpoint")
+        if record["event"] not in ("start", "resume", "end") and (record["event"] == "checkpoint") == of_checkpoints
     ]
 
 
@@ -90,6 +90,9 @@ def test_killed_at_any_moment_it_ends_the_same(corpus: Path, tmp_path: Path) -> 
     output, _ = process.communicate()
     assert process.returncode == 0, output.decode()
     assert _told(killed) == _told(tmp_path / "whole")
+    checkpoints, all_checkpoints = (_told(folder, of_checkpoints=True) for folder in (killed, tmp_path / "whole"))
+    assert [one for one in all_checkpoints if one in checkpoints] == checkpoints
+    assert len(all_checkpoints) - len(checkpoints) <= 3  # each kill may fall between a checkpoint and its line
     whole, again = (tmp_path / name / "model" / "model.safetensors" for name in ("whole", "killed"))
     assert again.read_bytes() == whole.read_bytes()
     history = read_run(killed)
