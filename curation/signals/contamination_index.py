@@ -1,6 +1,5 @@
 """The word n-grams of evaluation items, in one file: built once, read by every worker, and looked up by kernels."""
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from curation.dedup.normalize import normalize_into, normalized, room_for
 from curation.dedup.shingles import hash_shingles, hash_words
 from curation.errors import WinnowError
-from curation.signals.list_files import bytes_at
+from curation.signals.list_files import named_bytes, readable_bytes
 from curation.text.batch import TextBatch
 from curation.text.kernel import kernel
 from curation.text.unicode import character_classes, lower_case
@@ -355,10 +354,7 @@ def read_index(path: str) -> bytes:
     Raises:
         ContaminationError: there is none.
     """
-    try:
-        return bytes_at(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise ContaminationError(f"the index of evaluation items {path} cannot be read: {error}") from error
+    return readable_bytes(path, ContaminationError, "the index of evaluation items")
 
 
 @lru_cache(maxsize=4)
@@ -368,12 +364,5 @@ def open_index(path: str, sha256: str) -> ContaminationIndex:
     Raises:
         ContaminationError: there is none, or it has changed since the recipe named it.
     """
-    content = read_index(path)
-    found: Any = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise ContaminationError(
-            f"the index of evaluation items {path} has the sha256 {found[:16]}..., and the recipe names "
-            f"{sha256[:16]}...: name the new one in the recipe (`Contamination.of(path)` does), so that documents are "
-            "measured again"
-        )
-    return ContaminationIndex.from_bytes(content, path)
+    remedy, what = "`Contamination.of(path)`", "the index of evaluation items"
+    return ContaminationIndex.from_bytes(named_bytes(path, sha256, remedy, ContaminationError, what), path)

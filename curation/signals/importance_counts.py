@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from curation.errors import WinnowError
-from curation.signals.list_files import bytes_at, check_sha256, sha256_of
+from curation.signals.list_files import named_bytes, readable_bytes
 from curation.text import token_features
 from curation.text.ascii_blocks import ascii_kinds
 from curation.text.batch import TextBatch
@@ -170,10 +170,7 @@ def read_counts(path: str) -> bytes:
     Raises:
         ImportanceError: there is none.
     """
-    try:
-        return bytes_at(path)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise ImportanceError(f"the counts {path} cannot be read: {error}") from error
+    return readable_bytes(path, ImportanceError, "the counts")
 
 
 @lru_cache(maxsize=4)
@@ -181,9 +178,7 @@ def open_counts(path: str, sha256: str) -> ImportanceCounts:
     """The counts, opened once per process.
 
     Raises:
-        ImportanceError: there are none.
-        ListError: they have changed since the recipe named them.
+        ImportanceError: there are none, or they have changed since the recipe named them.
     """
-    content = read_counts(path)
-    check_sha256(path, sha256_of(content), sha256, "RedPajamaModels.of(...)")
+    content = named_bytes(path, sha256, "RedPajamaModels.of(...)", ImportanceError, "the counts")
     return ImportanceCounts.from_bytes(content, path)

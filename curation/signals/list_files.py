@@ -31,6 +31,29 @@ def bytes_at(path: str) -> bytes:
         return content
 
 
+def named_bytes(path: str, sha256: str, remedy: str, failure: type[WinnowError], what: str) -> bytes:
+    """The bytes of the file that the recipe names; `what` it is, the error says.
+
+    Raises:
+        WinnowError: it cannot be read, or is not the one that the recipe names; of the type `failure`.
+    """
+    content = readable_bytes(path, failure, what)
+    check_sha256(path, sha256_of(content), sha256, remedy, failure)
+    return content
+
+
+def readable_bytes(path: str, failure: type[WinnowError], what: str) -> bytes:
+    """What `bytes_at` gives.
+
+    Raises:
+        WinnowError: there is none; of the type `failure`.
+    """
+    try:
+        return bytes_at(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise failure(f"{what} {path} cannot be read: {error}") from error
+
+
 def content_of(path: str) -> bytes:
     """The bytes of a list, unpacked where they are gzip's.
 
@@ -49,14 +72,14 @@ def sha256_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def check_sha256(path: str, found: str, named: str, remedy: str) -> None:
+def check_sha256(path: str, found: str, named: str, remedy: str, failure: type[WinnowError] = ListError) -> None:
     """Check that a list is the one that the recipe names.
 
     Raises:
-        ListError: it is not.
+        WinnowError: it is not; of the type `failure`.
     """
     if found != named:
-        raise ListError(
+        raise failure(
             f"{path} has the sha256 {found[:16]}..., and the recipe names {named[:16]}...: name the new one "
             f"in the recipe ({remedy} does), so that documents are measured again"
         )

@@ -137,8 +137,8 @@ class RedPajamaModels:
 
         Raises:
             ModelFileError: a file is no fastText classifier, or has no label `cc`.
-            ImportanceError: the counts cannot be read.
-            ListError: a file is not the one that the recipe names.
+            ImportanceError: the counts cannot be read, or are not those that the recipe names.
+            ListError: a classifier is not the one that the recipe names.
         """
         for path, sha256 in self._models():
             _check(path, sha256)
