@@ -4,9 +4,9 @@ It measures: what needs no model and no URL. `rps_doc_*` are numbers of the docu
 number per line. `ccnet_length`, `ccnet_nlines` and `ccnet_original_*` are of the text after and before the recipe's
 edits, where the data set has them after and before cc_net's removal of repeated lines.
 
-Where the rest is: `ccnet_language_score` in `curation.signals.language`; `rps_doc_ut1_blacklist` as `host_category` of
-`curation.signals.url`, by name and not by number; `rps_doc_ml_*` and `rps_doc_*_importance` in
-`curation.signals.redpajama_models`. `ccnet_perplexity` and `ccnet_bucket` need cc_net's KenLM models and are not here.
+Where the rest is: `ccnet_language_score` in `curation.signals.language`, `ccnet_perplexity` and `ccnet_bucket` in
+`curation.signals.perplexity`, `rps_doc_ut1_blacklist` in `curation.signals.url`, `rps_doc_ml_*` and
+`rps_doc_*_importance` in `curation.signals.redpajama_models`.
 
 Two splits of a text: tokens of the text as it is (runs of letters, digits and `_`, and runs of other signs), and words
 of its plain form (`curation.text.plain_words`). The values are the peer's where it puts a 0 for what is not defined.
@@ -316,22 +316,23 @@ def _lists(offsets: NDArray[np.int64], values: NDArray[Any], valid: NDArray[np.b
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items, type=kind, mask=mask)
 
 
-def published(row: Mapping[str, Any]) -> dict[str, list[list[float | None]]]:
+def published(row: Mapping[str, Any]) -> dict[str, list[list[float | str | None]]]:
     """A document's signals in the form of the data set: by name a list of [start, end, score], in code points.
 
     Args:
-        row: the struct `redpajama` of a row of `signals`, measured with `lines`; `| row["redpajama_models"]` adds its.
+        row: the struct `redpajama` of a row of `signals`, measured with `lines`; `| row["redpajama_models"]` adds its,
+            likewise `perplexity` and `url_datatrove`.
     """
     whole = int(row["ccnet_length"])
     ends = row[_ENDS]
     starts = [0, *ends][: len(ends)]
-    found: dict[str, list[list[float | None]]] = {}
+    found: dict[str, list[list[float | str | None]]] = {}
     for name, value in row.items():
         if name in LINES:
             scores = zip(starts, ends, value, strict=True) if value else ()
             found[name] = [[start, end, round(score, 8)] for start, end, score in scores]
         elif name.startswith(("ccnet_", "rps_doc_")):
-            found[name] = [[0, whole, None if value is None else round(value, 8)]]
+            found[name] = [[0, whole, value if value is None or isinstance(value, str) else round(value, 8)]]
     if not ends:  # as the peer has it, of this one only
         found["rps_lines_start_with_bulletpoint"] = [[0, whole, None]]
     return found

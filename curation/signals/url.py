@@ -40,6 +40,13 @@ Dialect = Literal["datatrove", "dclm"]
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 """Whose rules are known."""
 
+REDPAJAMA_CATEGORIES = (
+    *("adult", "agressif", "agressive", "arjel", "chat", "dating", "ddos", "filehosting", "gambling"),
+    *("mixed_adult", "phishing", "porn", "violence"),
+)
+"""Categories of the University of Toulouse's lists that RedPajama-V2 numbers (`configs/rp_v2.0.conf`). For its numbers
+all have to be there: of one without lists a folder with an empty file `domains`."""
+
 _ROLES = ("lists", "banned_words", "banned_subwords", "soft_words")
 _REMEDY = "Url.of(...)"
 
@@ -55,9 +62,10 @@ class Url:
 
     Columns: `domain_category` and `url_category` (string; the category whose list blocks the domain or the URL, null
     for none; of several the first in the alphabet), `is_blocked_domain` and `is_blocked_url` (bool), `host_category`
-    (string; the category that lists the host itself, RedPajama's `rps_doc_ut1_blacklist` by name), `num_banned_words`,
-    `num_banned_subwords` and `num_soft_words` (int32; different ones that stand there). Without its list a column is
-    null.
+    (string; the category that lists the host itself), `rps_doc_ut1_blacklist` (int64; all categories that list the host
+    itself, by the number that RedPajama-V2 gives to a set of those that count; the data set's own are with the thirteen
+    `REDPAJAMA_CATEGORIES`), `num_banned_words`, `num_banned_subwords` and `num_soft_words` (int32; different ones that
+    stand there). Without its list a column is null.
 
     Attributes:
         lists: folder or file of domains and URLs, which every worker can read; None for none.
@@ -137,6 +145,7 @@ class Url:
                 ("domain_category", pa.string()),
                 ("url_category", pa.string()),
                 ("host_category", pa.string()),
+                ("rps_doc_ut1_blacklist", pa.int64()),
                 ("is_blocked_domain", pa.bool_()),
                 ("is_blocked_url", pa.bool_()),
                 ("num_banned_words", pa.int32()),
@@ -177,15 +186,18 @@ class Url:
     def _listed(self, batch: TextBatch) -> list[pa.Array]:
         lists = self._url_lists()
         if lists is None:
-            return [pa.nulls(len(batch), field.type) for field in list(self.schema)[:5]]
+            return [pa.nulls(len(batch), field.type) for field in list(self.schema)[:6]]
         found = np.empty((len(batch), 3), np.int32)
         buffer = np.empty(int(batch.num_bytes.max(initial=0)) + 8, np.uint8)
         tables = [part for table in (lists.domains, lists.urls) for part in (table.data, table.offsets, table.slots)]
         match_urls(batch.data, batch.offsets, self.dialect == "dclm", *tables, buffer, found)
         of = (lists.domain_category, lists.domain_category, lists.url_category)
         domain, host, url = (_names(found[:, k], of[k], lists) for k in range(3))
+        listed = found[:, 1] >= 0
+        number = np.zeros(len(batch), np.int64)
+        number[listed] = lists.domain_categories[found[listed, 1]]
         flags = [to_arrow(found[:, k] >= 0, batch.valid, pa.bool_()) for k in (0, 2)]
-        return [domain, url, host, *flags]
+        return [domain, url, host, to_arrow(number, listed, pa.int64()), *flags]
 
     def _count(self, texts: TextBatch, words: tuple[str, ...], around: int) -> NDArray[np.int32]:
         """Different words in each text; in `dclm` of those that `re.findall` gives, which do not overlap."""

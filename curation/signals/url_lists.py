@@ -6,6 +6,7 @@ that holds these files itself is one category, and so is a single file, of domai
 """
 
 import hashlib
+import math
 import re
 import warnings
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ class UrlLists:
         categories: names, sorted.
         domains: lower case, without dots at the ends.
         domain_category: int32; the category of each domain, the first in the alphabet that lists it.
+        domain_categories: int64; RedPajama's number for all categories of each domain, see `combination_number`.
         urls: lower case, host (without `www.`), path and query; without scheme, port, fragment and slash at the end.
         url_category: int32; likewise.
     """
@@ -42,6 +44,7 @@ class UrlLists:
     categories: tuple[str, ...]
     domains: ByteTable
     domain_category: NDArray[np.int32]
+    domain_categories: NDArray[np.int64]
     urls: ByteTable
     url_category: NDArray[np.int32]
 
@@ -87,17 +90,47 @@ def read_lists(path: str, categories: tuple[str, ...], *, tell: bool = True) -> 
         ListError: a file cannot be read, or too many of its lines are not what they should be.
     """
     digest = hashlib.sha256()
+    files = files_of(path, categories)
     listed: dict[str, dict[bytes, str]] = {kind: {} for kind in _KINDS}
-    for category, kind, file in files_of(path, categories):
+    more: dict[bytes, set[str]] = {}  # all categories of the domains that have several
+    for category, kind, file in files:
         content = content_of(file)
         digest.update(f"{category}\0{kind}\0{sha256_of(content)}\n".encode())
         for entry in parse(file, kind, content, tell=tell):
-            listed[kind].setdefault(entry, category)
+            first = listed[kind].setdefault(entry, category)
+            if kind == "domains" and first != category:
+                more.setdefault(entry, {first}).add(category)
     names = tuple(sorted({name for kind in _KINDS for name in listed[kind].values()}))
     number = {name: i for i, name in enumerate(names)}
     tables = {kind: ByteTable.of(list(listed[kind])) for kind in _KINDS}
     of = {kind: np.array([number[name] for name in listed[kind].values()], np.int32) for kind in _KINDS}
-    return UrlLists(names, tables["domains"], of["domains"], tables["urls"], of["urls"]), digest.hexdigest()
+    there = sorted({category for category, _, _ in files})
+    singly = {name: combination_number({name}, there) for name in there}
+    numbers = [
+        combination_number(more[entry], there) if entry in more else singly[name]
+        for entry, name in listed["domains"].items()
+    ]
+    combined = np.array(numbers, np.int64)
+    return UrlLists(names, tables["domains"], of["domains"], combined, tables["urls"], of["urls"]), digest.hexdigest()
+
+
+def combination_number(chosen: set[str], categories: list[str]) -> int:
+    """The place of a set of categories among all sets of them: small ones first, then by the alphabet; from 0 on.
+
+    Reference: togethercomputer/RedPajama-Data `app/src/artifacts/update_resources.py`.
+
+    Args:
+        chosen: at least one of `categories`.
+        categories: sorted.
+    """
+    places = [place for place, name in enumerate(categories) if name in chosen]
+    size, total = len(places), len(categories)
+    number = sum(math.comb(total, smaller) for smaller in range(1, size))
+    after = 0
+    for k, place in enumerate(places):
+        number += sum(math.comb(total - 1 - passed, size - 1 - k) for passed in range(after, place))
+        after = place + 1
+    return number
 
 
 @lru_cache(maxsize=4)

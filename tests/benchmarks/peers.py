@@ -7,7 +7,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
-SIZES = {"": "150 MB", "dolma": "130 MB", "curator": "2 MB", "loaders": "3 GB, most of it torch,"}
+SIZES = {
+    "": "150 MB",
+    "dolma": "130 MB",
+    "curator": "2 MB",
+    "kenlm": "1 MB of source",
+    "loaders": "3 GB, most of it torch,",
+}
 
 WITHOUT_DEPENDENCIES = ("curator",)
 """Of these only what the pins name is installed."""

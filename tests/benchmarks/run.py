@@ -26,6 +26,7 @@ import export_rows
 import extraction_rows
 import kernel_rows
 import loader_rows
+import perplexity_rows
 import signal_rows
 import training_rows
 from measured import Bench, Row
@@ -45,6 +46,7 @@ GROUPS: dict[str, Callable[[Bench], None]] = {
     "export": export_rows.exports,
     "extraction": extraction_rows.extraction,
     "loader": loader_rows.loader,
+    "perplexity": perplexity_rows.perplexity,
     "training": training_rows.training,
 }
 

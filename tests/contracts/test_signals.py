@@ -11,6 +11,7 @@ import random
 import re
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 from types import ModuleType
@@ -18,12 +19,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from references.ccnet import make_models
 
 import curation.signals
 import curation.signals.contamination as contamination_family
 from curation.signals.bad_words import BadWords
 from curation.signals.contamination_index import ContaminationIndex, EvaluationItem
 from curation.signals.importance_counts import ImportanceCounts, count_corpus
+from curation.signals.perplexity import Perplexity
 from curation.signals.redpajama_models import RedPajamaModels
 from curation.signals.signal import COLUMNS, Signal, column_of
 from curation.signals.url import Url
@@ -123,12 +126,21 @@ def redpajama_models() -> RedPajamaModels:
     return RedPajamaModels.of(importance=str(path))
 
 
+def perplexity() -> Perplexity:
+    """The signal with models of `TEXTS`; they stay for the process."""
+    folder = Path(mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    make_models(folder, "en", [text for text in TEXTS if text], pieces=150)
+    return Perplexity.of(str(folder), cutoffs={"en": (5, 10)})
+
+
 WORD_LIST = made_list("cat", "the story", "word", "a")
 DOMAIN_LIST = made_list("example.com", "word")
 
 MADE: dict[str, Callable[..., Any]] = {
     "Contamination": contamination,
     "RedPajamaModels": redpajama_models,
+    "Perplexity": cache(perplexity),
     "BadWords": lambda **settings: BadWords.of(WORD_LIST, **settings),
     "Url": lambda **settings: Url.of(
         lists=DOMAIN_LIST, banned_words=WORD_LIST, banned_subwords=WORD_LIST, soft_words=WORD_LIST, **settings

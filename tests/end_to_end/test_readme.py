@@ -285,7 +285,7 @@ def test_evaluation_sets_are_looked_for(clone: Path, said: dict[str, str]) -> No
 
 def test_a_filter_of_ones_own_is_found_and_holds_the_contract(tmp_path: Path) -> None:
     name = _name_in(FILTER)
-    for folder in ("curation", "tests/contracts"):
+    for folder in ("curation", "tests/contracts", "tests/references"):
         shutil.copytree(REPOSITORY / folder, tmp_path / folder)
     for file in ("pyproject.toml", "tests/conftest.py"):
         shutil.copy(REPOSITORY / file, tmp_path / file)

@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 from references import redpajama as reference
+from references.ccnet import make_models
 from references.small_lake import Doc, write
 from rich.console import Console
 
 from curation.recipe import Recipe
 from curation.session import Session
+from curation.signals.perplexity import Perplexity
 from curation.signals.redpajama import LINES, published
 from curation.signals.redpajama_models import RedPajamaModels
 from curation.sources.settings import Ingest
+from curation.text.batch import TextBatch
 from jobs.display import Silent
 from jobs.fit_importance import fit_importance
 from jobs.lake import Lake
@@ -56,6 +59,27 @@ def test_importance_in_the_tables(session: Session, tmp_path: Path) -> None:
         assert tuple(row["redpajama_models"].values()) == pytest.approx(expected), text
         told = published({"ccnet_length": len(text), "line_ends": []} | row["redpajama_models"])
         assert told["rps_doc_german_importance"] == [[0, len(text), expected[0] and pytest.approx(expected[0])]]
+
+
+def test_perplexity_in_the_tables(session: Session, tmp_path: Path) -> None:
+    """By the workers of both engines what one process finds."""
+    texts = [*TEXTS, "The cat sat on the mat, and the dog sat by the door of the house."]
+    models = tmp_path / "lm_sp"
+    models.mkdir()
+    make_models(models, "en", texts[3:], pieces=60)
+    signal = Perplexity.of(str(models), cutoffs={"en": (1000, 2000)})
+    lake = Lake(session, str(tmp_path / "lake"))
+    write(lake, [Doc(f"d{k}", text) for k, text in enumerate(texts)], partitions=2)
+    measure(Work(lake, Recipe(name="surprised", signals=(signal,)), Silent()))
+    rows = DeltaTable(lake.location("signals")).to_pyarrow_table().to_pylist()
+    found = {row["doc_id"]: row["perplexity"] for row in rows}
+    expected = signal.measure(TextBatch.from_texts(texts)).to_pylist()
+    assert [found[f"d{k}"] for k in range(4)] == expected
+    assert found["d1"] == {"ccnet_perplexity": None, "ccnet_bucket": None}
+    assert found["d3"]["ccnet_bucket"] == "head"
+    told = published({"ccnet_length": 66, "line_ends": []} | found["d3"])
+    assert told["ccnet_bucket"] == [[0, 66, "head"]]
+    assert told["ccnet_perplexity"] == [[0, 66, found["d3"]["ccnet_perplexity"]]]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import warnings
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -50,19 +51,38 @@ def rows(signal: Url, urls: list[str | None]) -> list[dict[str, Any]]:
 
 
 def check(signal: Url, urls: list[str], domains: dict[str, str], listed: dict[str, str], words: list[str]) -> None:
+    categories = sorted({*domains.values(), *listed.values()})
     for url, row in zip(urls, rows(signal, list(urls)), strict=True):
+        host = domains.get(host_and_rest(url)[0])
         domain, address = blocked_domain(url, domains, signal.dialect), blocked_url(url, listed)
         hard = word_counts(url, words, signal.dialect, inside=False)
         assert row == {
             "domain_category": domain,
             "url_category": address,
-            "host_category": domains.get(host_and_rest(url)[0]),
+            "host_category": host,
+            "rps_doc_ut1_blacklist": categories.index(host) if host else None,
             "is_blocked_domain": domain is not None,
             "is_blocked_url": address is not None,
             "num_banned_words": hard,
             "num_banned_subwords": word_counts(url, words, signal.dialect, inside=True),
             "num_soft_words": hard,
         }, url
+
+
+def test_several_categories_have_redpajamas_number(tmp_path: Path) -> None:
+    """The sets of categories in the order of `itertools.combinations`, small ones first."""
+    names = ("adult", "chat", "dating", "porn", "violence")
+    sets = [chosen for size in range(1, len(names) + 1) for chosen in combinations(names, size)]
+    for name in names:
+        (tmp_path / name).mkdir()
+        hosts = [f"s{number}.example" for number, chosen in enumerate(sets) if name in chosen]
+        (tmp_path / name / "domains").write_text("\n".join([*hosts, *hosts[:2]]))
+    urls: list[str | None] = [f"https://S{number}.example:80/x" for number in range(len(sets))]
+    found = rows(Url.of(lists=str(tmp_path)), [*urls, "https://a.s1.example/", "https://none.example/", None])
+    assert [row["rps_doc_ut1_blacklist"] for row in found] == [*range(len(sets)), None, None, None]
+    assert found[len(sets) - 1]["host_category"] == "adult"
+    fewer = rows(Url.of(lists=str(tmp_path), categories=("dating", "porn")), ["http://s30.example/"])
+    assert fewer[0]["rps_doc_ut1_blacklist"] == 2
 
 
 @pytest.mark.parametrize(
