@@ -13,7 +13,8 @@ import numpy as np
 
 from curation.sources.record import RecordFault
 
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_BOMS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_MARKS = tuple(_BOMS)
 _META = re.compile(rb"""<(?:meta|\?xml)[^>]{0,500}?(?:charset|encoding)\s*=\s*["']?\s*([\w:.-]{1,40})""", re.IGNORECASE)
 _HEADER = re.compile(r"""charset\s*=\s*["']?\s*([\w:.-]{1,40})""", re.IGNORECASE)
 _MARKUP = re.compile(r"<[^>]*>")
@@ -53,7 +54,8 @@ def decode_page(data: bytes, content_type: str | None = None) -> Decoded:
     Raises:
         RecordFault: no character set fits (`html.undecodable`).
     """
-    mark, marked = next(((mark, name) for mark, name in _BOMS if data.startswith(mark)), (b"", _wide(data)))
+    mark = next(mark for mark in _BOMS if data.startswith(mark)) if data.startswith(_MARKS) else b""
+    marked = _BOMS[mark] if mark else _wide(data)
     if marked is not None:
         rest = data[len(mark) :]
         return Decoded(_with_few_replaced(rest if marked == "utf-8" else rest[: len(rest) & ~1], marked), marked)
@@ -106,6 +108,8 @@ def _candidates(data: bytes, content_type: str | None) -> Iterator[str]:
 
 def _wide(data: bytes) -> str | None:
     """UTF-16 without a mark, told by the zeros in its markup."""
+    if b"\0" not in data[:64]:
+        return None
     even, odd = data[:64:2], data[1:64:2]
     if len(odd) < 8:
         return None

@@ -5,6 +5,7 @@ import importlib.metadata
 import logging
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -64,20 +65,21 @@ def extract_page(page: str | bytes, extractor: Extractor, content_type: str | No
             deeply (`html.too_deep`), the library fails (`html.extraction_failed`), or no text is in it (`text.empty`).
     """
     data = page if isinstance(page, bytes) else page.encode(errors="replace")
-    kind = next((magic for magic in _BINARY if data.startswith(magic)), None)
-    if kind is not None:
+    if data.startswith(_BINARY):
         raise RecordFault("html.not_html", f"it begins with {data[:12]!r}, as no page does")
     charset = "unicode"
     if isinstance(page, bytes):
         decoded = decode_page(page, content_type)
         page, charset = decoded.text, decoded.charset
-    if b"\0" in data:
+    deep, has_zero = tag_depth(np.frombuffer(data, np.uint8))
+    if has_zero:
         page = page.replace("\0", "")  # as browsers do; libraries in C would stop there
     if not page or page.isspace():
         raise RecordFault("text.empty", "the page is empty")
     if _ANY_TAG.search(page) is None:
         raise RecordFault("html.not_html", f"there is no tag in it; it begins with {page[:40]!r}")
-    depth = nesting(page.encode() if charset.startswith("utf-16") else data)
+    is_wide = charset.startswith("utf-16")
+    depth = nesting(page.encode() if is_wide else data) if is_wide or deep > MAX_DEPTH else 0
     if depth > MAX_DEPTH:
         raise RecordFault("html.too_deep", f"elements are nested {depth} deep, more than {MAX_DEPTH}")
     text = _text_of(page, extractor)
@@ -94,7 +96,7 @@ def nesting(page: bytes) -> int:
     Args:
         page: HTML in any character set that holds ASCII as it is.
     """
-    if len(page) <= 3 * MAX_DEPTH or tag_depth(np.frombuffer(page, np.uint8)) <= MAX_DEPTH:
+    if tag_depth(np.frombuffer(page, np.uint8))[0] <= MAX_DEPTH:
         return 0
     depth = deepest = 0
     for closing, name in _TAG.findall(page):
@@ -120,8 +122,14 @@ def visible_text(page: str) -> str:
     return _resiliparse(page, main_content=False)
 
 
+@cache
+def _extract_plain_text() -> Callable[..., str]:
+    found: Callable[..., str] = importlib.import_module("resiliparse.extract.html2text").extract_plain_text
+    return found
+
+
 def _resiliparse(page: str, *, main_content: bool = True) -> str:
-    extract: Callable[..., str] = importlib.import_module("resiliparse.extract.html2text").extract_plain_text
+    extract = _extract_plain_text()
     return extract(page, preserve_formatting=True, main_content=main_content, alt_texts=False, comments=False)
 
 

@@ -59,9 +59,12 @@ def parse_response(block: bytes | memoryview, *, max_bytes: int, is_cut: bool) -
         raise RecordFault("http.malformed", f"expected an HTTP response with a header, it begins with {begins!r}")
     headers = parse_fields(bytes(block[: end.start()]))[1]
     body = bytes(block[end.end() :])
-    if "chunked" in headers.get("transfer-encoding", "").lower():
+    coded, sent = headers.get("content-encoding", ""), headers.get("transfer-encoding", "")
+    if not coded and not sent:
+        return HttpResponse(int(status[1]), headers, body)
+    if "chunked" in sent.lower():
         body = _without_chunks(body)
-    codings = headers.get("content-encoding", "") + "," + headers.get("transfer-encoding", "")
+    codings = f"{coded},{sent}"
     names = [name for part in codings.lower().split(",") if (name := part.strip()) not in _NO_CODING]
     if len(names) > _MAX_CODINGS:
         raise RecordFault("http.bad_encoding", f"{len(names)} codings, one in the other: {', '.join(names)[:100]}")

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from curation.sources.settings import Limits
 from curation.sources.unpack import CHUNK_BYTES, FileFaultError, Packing, RawStream, unpack
@@ -15,29 +15,33 @@ _JUDGED_FROM = 64 << 20
 _TRIAL = 4 << 10
 
 
-@dataclass(frozen=True)
-class Begin:
+class Begin(NamedTuple):
     """A member begins, at this byte of the file as stored."""
 
     offset: int
 
 
-@dataclass(frozen=True)
-class Data:
+class Data(NamedTuple):
     """Unpacked bytes of the member, at most `CHUNK_BYTES`."""
 
     data: bytes
 
 
-@dataclass(frozen=True)
-class End:
+class End(NamedTuple):
     """The member is whole; what follows it begins at this byte."""
 
     offset: int
 
 
-@dataclass(frozen=True)
-class Broken:
+class Member(NamedTuple):
+    """A member that has at most `CHUNK_BYTES`, as nearly all have: what `Begin`, `Data` and `End` say of it."""
+
+    offset: int
+    data: bytes
+    end: int
+
+
+class Broken(NamedTuple):
     """The member cannot be unpacked to its end, or what stands here is no member at all (`is_junk`).
 
     Attributes:
@@ -53,7 +57,7 @@ class Broken:
     is_junk: bool = False
 
 
-Event = Begin | Data | End | Broken
+Event = Begin | Data | End | Member | Broken
 
 
 def read_members(raw: RawStream, packing: Packing, limits: Limits) -> Iterator[Event]:
@@ -99,24 +103,34 @@ class _Gzip:
             yield Broken(start, "warc.junk", f"{num_bytes} bytes at byte {start} are no gzip member", is_junk=True)
 
     def _member(self, start: int) -> Iterator[Event]:
-        yield Begin(start)
         member = zlib.decompressobj(wbits=31)
+        parts: list[bytes] = []
+        num_bytes = 0
+        has_begun = False
+        broken: Broken | None = None
         while not member.eof:
             if self._place == len(self._held) and not self._more(keep_from=start):
-                yield self._broken(start, "file.truncated", "the gzip member ends too early")
-                return
+                broken = self._broken(start, "file.truncated", "the gzip member ends too early")
+                break
             step = memoryview(self._held)[self._place : self._place + _STEP]
             try:
                 chunk = member.decompress(step, CHUNK_BYTES)
             except zlib.error as error:
-                yield self._broken(start, "warc.corrupt", f"gzip: {error}")
-                return
+                broken = self._broken(start, "warc.corrupt", f"gzip: {error}")
+                break
             # At the end both may hold the bytes that follow.
             self._place += len(step) - len(member.unused_data if member.eof else member.unconsumed_tail)
-            if chunk:
-                self._count(len(chunk))
-                yield Data(chunk)
-        yield End(self._base + self._place)
+            self._count(len(chunk))
+            if num_bytes + len(chunk) > CHUNK_BYTES:
+                yield from _some(parts, None if has_begun else start)
+                parts, num_bytes, has_begun = [], 0, True
+            parts.append(chunk)
+            num_bytes += len(chunk)
+        if broken is None and not has_begun:
+            yield Member(start, parts[0] if len(parts) == 1 else b"".join(parts), self._base + self._place)
+            return
+        yield from _some(parts, None if has_begun else start)
+        yield broken or End(self._base + self._place)
 
     def _broken(self, start: int, reason: str, why: str) -> Broken:
         # Where bytes are missing, the decoder runs on into the members that follow: they are sought from the start.
@@ -179,3 +193,12 @@ class _Gzip:
         if self._num_unpacked > min(most, self._limits.max_unpacked_bytes):
             detail = f"{self._raw.num_bytes} bytes unpack to more than {self._num_unpacked}"
             raise FileFaultError("file.bomb", detail)
+
+
+def _some(parts: list[bytes], start: int | None) -> Iterator[Event]:
+    """A part of a member, with its begin where that is given."""
+    if start is not None:
+        yield Begin(start)
+    data = b"".join(parts)
+    if data:
+        yield Data(data)

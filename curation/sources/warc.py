@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from curation.sources.members import Begin, Broken, Data, End, Event
+from curation.sources.members import Begin, Broken, Data, End, Event, Member
 from curation.sources.piece import Rejected
 from curation.sources.settings import Limits
 from curation.sources.unpack import FileFaultError
@@ -18,6 +18,8 @@ _LINE_ENDS = re.compile(rb"[\r\n]*")
 _NEXT = re.compile(rb"(?:^|(?<=\n))WARC/\d")
 _VERSION = b"WARC/"
 _LONGEST_VERSION = 8
+_AFTER = b"\r\n\r\n"
+_LENGTH = re.compile(r"\d{1,15}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,15 @@ class _Framer:
 
     def take(self, event: Event) -> Iterator[WarcRecord | Rejected]:
         """Work on one event."""
-        if isinstance(event, Data):
+        if isinstance(event, Member):
+            record = self._only_record(event)
+            if record is not None:
+                yield record
+                return
+            for part in (Begin(event.offset), Data(event.data), End(event.end)):
+                if part != Data(b""):
+                    yield from self.take(part)
+        elif isinstance(event, Data):
             if self._marks[-1][0] == len(self._held) and event.data.startswith(_VERSION) and self._unfinished:
                 yield from self._abandon("warc.wrong_length", "the next member begins inside the record")
             self._hold(event.data)
@@ -96,6 +106,34 @@ class _Framer:
             yield from self._release(event.offset)
         else:
             yield from self._break(event)
+
+    def _only_record(self, member: Member) -> WarcRecord | None:
+        """The record of a member that is one record and nothing else, with nothing before it: the usual case, quickly.
+
+        None leaves it to the other methods, which would find the same.
+        """
+        data = member.data
+        if self._held or self._pending or self._skip or self._num_junk or self._is_lost:
+            return None
+        end = _HEADER_END.search(data, 0, _MAX_HEADER_BYTES)
+        if end is None or not data.startswith(_VERSION) or not data.endswith(_AFTER):
+            return None
+        fault, headers = parse_fields(data[: end.start()])
+        said, start, size = headers.get("content-length", ""), end.end(), len(data) - len(_AFTER)
+        if fault or not _LENGTH.fullmatch(said) or int(said) != size - start:
+            return None
+        if size - start > self._limits.max_record_bytes:
+            return None
+        self._number += 1
+        self._marks = [(-len(data), member.offset)]
+        return WarcRecord(
+            number=self._number,
+            headers=headers,
+            block=memoryview(data)[start:size],
+            offset=member.offset,
+            num_bytes=member.end - member.offset,
+            inner_offset=0,
+        )
 
     def _hold(self, data: bytes) -> None:
         if not self._held:
@@ -191,7 +229,7 @@ class _Framer:
             return self._lose("warc.bad_header", detail, len(_VERSION)) if is_long else None
         fault, headers = parse_fields(bytes(self._held[: end.start()]))
         said = headers.get("content-length", "")
-        if fault or not re.fullmatch(r"\d{1,15}", said, re.ASCII):
+        if fault or not _LENGTH.fullmatch(said):
             return self._lose("warc.bad_header", fault or f"its content-length is {said!r}", end.end())
         size = end.end() + int(said)
         if self._num_bytes is not None and sum(self._where()) + size > self._num_bytes:
@@ -206,7 +244,7 @@ class _Framer:
         after = bytes(self._held[size : size + 4 + len(_VERSION)])
         if len(self._held) < size or (len(after) < 4 and not ended):
             return None
-        if after.startswith(b"\r\n\r\n") or after.lstrip(b"\r\n")[:5] in (b"", _VERSION):
+        if after.startswith(_AFTER) or after.lstrip(b"\r\n")[:5] in (b"", _VERSION):
             return self._whole(headers, start, size)
         detail = f"what follows {size - start} bytes of it is neither the end of the record nor the next one"
         hidden = _NEXT.search(self._held, start, size + _LONGEST_VERSION)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from references.warc_files import member, members, record
 
-from curation.sources.members import read_members
+from curation.sources.members import Begin, Data, End, Member, read_members
 from curation.sources.piece import Rejected
 from curation.sources.settings import Limits
 from curation.sources.unpack import RawStream
@@ -193,6 +193,47 @@ def test_damage_anywhere_costs_the_records_that_it_touches(where, way, size, ste
     blocks = [one.block for one in found]
     assert [block for block in blocks if block in untouched] == untouched
     assert all(block in [b"%d " % number * 60 for number in range(6)] for block in blocks)
+
+
+def parts(event):
+    """What a member says, said in three events."""
+    if not isinstance(event, Member):
+        return [event]
+    return [Begin(event.offset), *([Data(event.data)] if event.data else []), End(event.end)]
+
+
+odd = st.sampled_from(
+    [
+        RECORDS[0],
+        RECORDS[1] + RECORDS[2],
+        RECORDS[3],
+        RECORDS[3][:-2],
+        RECORDS[3] + b"\r\n",
+        RECORDS[3][:30],
+        RECORDS[4].replace(b"\r\n", b"\n"),
+        record(b"said to be longer", length=40),
+        record(b"said to be shorter", length=3),
+        record(b"x" * 2000),
+        b"WARC/1.0\r\nno colon\r\n\r\n\r\n\r\n",
+        b"junk\r\n\r\n",
+        b"\r\n\r\n",
+        b"",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(odd, max_size=6), st.integers(0, 60))
+def test_a_member_in_one_event_gives_the_same_as_in_parts(contents, cut):
+    """What is usual goes another way than what is not, and nobody can tell."""
+    stored = b"".join(map(member, contents))
+    bounds = Limits(max_record_bytes=1000)
+
+    def events():
+        return read_members(RawStream(Dribble(stored[: len(stored) - cut], 1 << 20), hashing=True), "gzip", bounds)
+
+    whole = list(read_records(events(), bounds, packed=True))
+    assert whole == list(read_records((part for event in events() for part in parts(event)), bounds, packed=True))
 
 
 @settings(max_examples=150, deadline=None)
