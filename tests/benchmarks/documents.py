@@ -49,5 +49,5 @@ def write_parquet(documents: pa.Table, path: Path) -> Path:
 def write_jsonl(documents: pa.Table, path: Path) -> Path:
     """Write documents as JSONL, plain or (by the name) gzip."""
     lines = b"".join(orjson.dumps(row) + b"\n" for row in documents.to_pylist())
-    path.write_bytes(gzip.compress(lines, 1) if path.suffix == ".gz" else lines)
+    path.write_bytes(gzip.compress(lines, 1, mtime=0) if path.suffix == ".gz" else lines)  # noqa: TID251
     return path

@@ -14,6 +14,7 @@ from typing import Any
 
 from conformance import workers
 from conformance.documents import Document, hard_documents, real_documents
+from references.packing import gzipped
 
 HERE = Path(__file__).parent
 FILE = HERE / "recorded.jsonl.gz"
@@ -57,7 +58,7 @@ def write(documents: Sequence[Document], answers: Sequence[Answers], versions: M
     for place in places:
         row = {"id": documents[place].id, "digest": documents[place].digest, "answers": _rounded(answers[place])}
         lines.append(json.dumps(row, separators=(",", ":")))
-    FILE.write_bytes(gzip.compress("\n".join(lines).encode() + b"\n", 9, mtime=0))
+    FILE.write_bytes(gzipped("\n".join(lines).encode() + b"\n", 9))
     return len(places)
 
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from references.packing import gzipped
 
 GOOD = "A perfectly good document that nobody would want to lose, number {}."
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -56,7 +57,7 @@ def write_bad_files(folder: Path) -> None:
         (folder / f"{name}.jsonl").write_bytes(good(2 * number) + bad + good(2 * number + 1))
     (folder / "long.jsonl").write_bytes(good(100) + line("x" * 100_000_000) + good(101))
     (folder / "empty.jsonl").write_bytes(b"")
-    packed = gzip.compress(b"".join(line(f"{number} {os.urandom(2000).hex()}") for number in range(200)))
+    packed = gzipped(b"".join(line(f"{number} {os.urandom(2000).hex()}") for number in range(200)))
     (folder / "truncated.jsonl.gz").write_bytes(packed[: len(packed) * 3 // 4])
     (folder / "not_gzip.jsonl.gz").write_bytes(b"this is not gzip at all\n" * 10)
     with gzip.open(folder / "bomb.jsonl.gz", "wb") as file:

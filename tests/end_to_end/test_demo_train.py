@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from end_to_end.readme import REPOSITORY
+from references.packing import gzipped
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from training.run_history import RunHistory, read_run
@@ -60,7 +61,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for source, num in LINES.items():
         lines = gzip.decompress((REPOSITORY / "jobs" / "sample_corpus" / f"{source}.jsonl.gz").read_bytes())
         part = b"".join(lines.splitlines(keepends=True)[:num])
-        (folder / "jobs" / "sample_corpus" / f"{source}.jsonl.gz").write_bytes(gzip.compress(part, 1))
+        (folder / "jobs" / "sample_corpus" / f"{source}.jsonl.gz").write_bytes(gzipped(part, 1))
     return folder
 
 

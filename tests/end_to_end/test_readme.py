@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 from end_to_end.readme import REPOSITORY, blocks, commands, python
+from references.packing import gzipped
 from references.warc_files import http, members, page, record
 
 from curation.text.batch import TextBatch
@@ -72,7 +73,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = gzip.decompress((REPOSITORY / "jobs" / "sample_corpus" / f"{source}.jsonl.gz").read_bytes())
         path = folder / f"{part}.jsonl.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(gzip.compress(b"".join(lines.splitlines(keepends=True)[:150])))
+        path.write_bytes(gzipped(b"".join(lines.splitlines(keepends=True)[:150])))
     (folder / "crawl").mkdir()
     pages = [page(f"Page {number} of the crawl, and what stands on it.") for number in range(9)]
     records = [record(http(text), url=f"http://a.example/{number}") for number, text in enumerate(pages)]
@@ -85,7 +86,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / _name_in(code)).write_text(code)
     (folder / "evals").mkdir()
     item = json.dumps({"question": "Which of these eight words or more is it?", "choices": ["this one", "that one"]})
-    (folder / "evals" / "choices.jsonl.gz").write_bytes(gzip.compress(item.encode()))
+    (folder / "evals" / "choices.jsonl.gz").write_bytes(gzipped(item.encode()))
     return folder
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from references.packing import gzipped
+
 Engine = Literal["sail", "spark"]
 State = Literal["first", "added", "changed"]
 
@@ -49,7 +51,7 @@ class Workshop:
     def state(self, name: State) -> None:
         """Put the inputs into a state: as at first, with one file added, or with a file changed as well."""
         n = self.scale
-        files = {"qa.jsonl": _lines("qa", 0, n), "arxiv.jsonl.gz": gzip.compress(_lines("arxiv", 0, n), mtime=0)}
+        files = {"qa.jsonl": _lines("qa", 0, n), "arxiv.jsonl.gz": gzipped(_lines("arxiv", 0, n))}
         files["bad.jsonl"] = b'{"text": "no end\n["a list"]\n{"body": 1}\n' + _lines("books", 0, 2)
         files["broken.jsonl.gz"] = b"this is not gzip at all\n" * 3
         if name != "first":

@@ -5,7 +5,6 @@ import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from references import chat_templates_made as made
+from references.packing import gzipped
 from references.read_export import copies, files, manifest, rows
 from tokenizers import Tokenizer
 
@@ -53,7 +53,7 @@ def written(path: Path, records: Sequence[Any]) -> Path:
     """Records, or lines as they are, as a file of the kind that its name says."""
     lines = b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in records)
     path.parent.mkdir(parents=True, exist_ok=True)
-    packed = {".gz": partial(gzip.compress, mtime=0), ".zst": zstandard.compress}.get(path.suffix, bytes)
+    packed = {".gz": gzipped, ".zst": zstandard.compress}.get(path.suffix, bytes)
     path.write_bytes(packed(lines))
     return path
 

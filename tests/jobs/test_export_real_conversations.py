@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 from references import chat_templates_made as made
+from references.packing import gzipped
 from references.read_export import copies
 from tokenizers import Tokenizer
 
@@ -28,7 +29,7 @@ def test_real_conversations(shared: Path, tmp_path: Path) -> None:
         :400
     ]
     path = tmp_path / "gsm8k.jsonl.gz"
-    path.write_bytes(gzip.compress(b"".join(line + b"\n" for line in source)))
+    path.write_bytes(gzipped(b"".join(line + b"\n" for line in source)))
     settings = ChatExport(rows=Export(row_length=2048, eval_share=0.1, domain="one"))
     found = find_files(Ingest(inputs=(str(path),))).files
     done = export_conversations(found, TOKENIZER, TEMPLATE, settings, str(tmp_path / "out"), Silent())

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from references.ingests import make_inputs, rows, run, texts, versions, write
+from references.packing import gzipped
 from references.read_jsonl import documents
 
 from curation.session import Session
@@ -37,9 +38,9 @@ def bad_input(folder: Path) -> dict[str, list[tuple[int | None, str]]]:
     write(folder / "long.jsonl", ["a"], b'{"text": "' + b"x" * 20_000 + b'"}', b'{"text": "last"}')
     (folder / "empty.jsonl").write_bytes(b"")
     (folder / "not.jsonl.gz").write_bytes(b'{"text": "a"}\n')
-    packed = gzip.compress(os.urandom(20_000).hex().encode() + b'\n{"text": "a"}\n')
-    (folder / "cut.jsonl.gz").write_bytes(gzip.compress(b'{"text": "whole"}\n') + packed[: len(packed) // 2])
-    (folder / "bomb.jsonl.gz").write_bytes(gzip.compress(b'{"text": "first"}\n' + b"\0" * (80 << 20)))
+    packed = gzipped(os.urandom(20_000).hex().encode() + b'\n{"text": "a"}\n')
+    (folder / "cut.jsonl.gz").write_bytes(gzipped(b'{"text": "whole"}\n') + packed[: len(packed) // 2])
+    (folder / "bomb.jsonl.gz").write_bytes(gzipped(b'{"text": "first"}\n' + b"\0" * (80 << 20)))
     pq.write_table(pa.table({"text": ["a", None]}), folder / "good.parquet")
     pq.write_table(pa.table({"text": [1, 2]}), folder / "numbers.parquet")
     pq.write_table(pa.table({"body": ["a"]}), folder / "body.parquet")

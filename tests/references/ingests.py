@@ -1,11 +1,10 @@
 """Small inputs to ingest, and the rows that a lake then holds."""
 
-import gzip
 import json
-from functools import partial
 from pathlib import Path
 
 import zstandard
+from references.packing import gzipped
 
 from curation.sources.settings import Ingest
 from jobs.ingest_documents import ingest_files
@@ -25,7 +24,7 @@ def make_inputs(folder: Path) -> Path:
 def write(path: Path, texts: list[str], *more: bytes) -> Path:
     lines = b"".join(json.dumps({"text": text, "id": place}).encode() + b"\n" for place, text in enumerate(texts))
     lines += b"".join(line + b"\n" for line in more)
-    pack = {".gz": partial(gzip.compress, mtime=0), ".zst": zstandard.ZstdCompressor().compress}.get(path.suffix, bytes)
+    pack = {".gz": gzipped, ".zst": zstandard.ZstdCompressor().compress}.get(path.suffix, bytes)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pack(lines))
     return path

@@ -1,6 +1,5 @@
 """Planted evaluation items are found, all of them, at their place; texts that hold none are never said to."""
 
-import gzip
 import json
 import random
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from references.contamination import contamination, words_of
+from references.packing import gzipped
 from references.texts import real_texts
 
 from curation.signals.contamination import Contamination, rules
@@ -153,19 +153,19 @@ def test_the_rule_drops_what_matches() -> None:
 def test_records_without_a_field_are_named(tmp_path: Path) -> None:
     path = tmp_path / "evals.jsonl.gz"
     lines = [{"question": "what is it", "choices": ["a", "b"], "id": "q1"}, {"question": "why", "id": "q2"}]
-    path.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))
+    path.write_bytes(gzipped("\n".join(map(json.dumps, lines)).encode()))
     with pytest.raises(
         ContaminationError, match=r"evals.jsonl.gz, record 2 has no choices: its fields are id, question"
     ):
         read_items([path])
     items = read_items([path], fields=["question"])
     assert items == [EvaluationItem("evals", "q1", "what is it"), EvaluationItem("evals", "q2", "why")]
-    path.write_bytes(gzip.compress(b'{"body": "x"}'))
+    path.write_bytes(gzipped(b'{"body": "x"}'))
     with pytest.raises(ContaminationError, match="has none of the usual fields"):
         read_items([path])
-    path.write_bytes(gzip.compress(b'{"text": 3}'))
+    path.write_bytes(gzipped(b'{"text": 3}'))
     with pytest.raises(ContaminationError, match="expected text, or a list of texts"):
         read_items([path])
-    path.write_bytes(gzip.compress(b'{"text": "a"}\n{"text"'))
+    path.write_bytes(gzipped(b'{"text": "a"}\n{"text"'))
     with pytest.raises(ContaminationError, match="line 2 is no JSON"):
         read_items([path])

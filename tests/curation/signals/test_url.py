@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from references.packing import gzipped
 from references.url import blocked_domain, blocked_url, host_and_rest, word_counts
 
 from curation.signals.list_files import ListError
@@ -35,7 +36,7 @@ def write_lists(folder: Path) -> str:
             (folder / category).mkdir(exist_ok=True, parents=True)
             lines = "\n".join(name for name, of in listed.items() if of == category)
             if category == "phish":
-                (folder / category / f"{kind}.gz").write_bytes(gzip.compress(lines.encode()))
+                (folder / category / f"{kind}.gz").write_bytes(gzipped(lines.encode()))
             else:
                 (folder / category / kind).write_text(lines)
     return str(folder)

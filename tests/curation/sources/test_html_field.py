@@ -1,9 +1,8 @@
-import gzip
-
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from references.packing import gzipped
 from references.warc_files import page
 
 from curation.sources.listing import SourceFile
@@ -59,7 +58,7 @@ def test_text_in_parquet_and_jsonl_is_the_same(tmp_path):
     ]
     pq.write_table(pa.table({"page": texts, "id": list("abcdefg")}), tmp_path / "x.parquet")
     lines = [orjson.dumps({"page": text, "id": name}) for text, name in zip(texts, "abcdefg", strict=True)]
-    (tmp_path / "x.gz").write_bytes(gzip.compress(b"\n".join(lines)))
+    (tmp_path / "x.gz").write_bytes(gzipped(b"\n".join(lines)))
     documents, rejected = scanned(tmp_path / "x.parquet", "parquet")
     others, rejected_lines = scanned(tmp_path / "x.gz", "jsonl", "gzip")
     assert rejected == sorted(rejected_lines) == EXPECTED

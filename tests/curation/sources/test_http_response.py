@@ -1,9 +1,9 @@
-import gzip
 import zlib
 
 import brotli
 import pytest
 import zstandard
+from references.packing import gzipped
 from references.warc_files import http
 
 from curation.sources.http_response import parse_response
@@ -27,8 +27,8 @@ def bare_deflate(body: bytes) -> bytes:
 
 
 CODINGS = {
-    "gzip": gzip.compress,
-    "x-gzip": gzip.compress,
+    "gzip": gzipped,
+    "x-gzip": gzipped,
     "deflate": zlib.compress,
     "br": brotli.compress,
     "zstd": zstandard.ZstdCompressor().compress,

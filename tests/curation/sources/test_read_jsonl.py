@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from references.packing import gzipped
 from references.read_jsonl import documents
 
 from curation.sources.jsonl import read_jsonl
@@ -223,7 +224,7 @@ def test_a_file_that_breaks_off_keeps_what_was_read():
     lines = b"".join(
         b'{"text":"%d %s"}\n' % (number, orjson.dumps(str(number * 7919)).strip(b'"')) for number in range(50_000)
     )
-    packed = gzip.compress(lines)
+    packed = gzipped(lines)
     rows, rejected = read(packed[: len(packed) // 2], file=source_file("a.jsonl.gz", "gzip"))
     assert 20_000 < len(rows) < 30_000
     assert [row["origin"]["record"] for row in rows] == list(range(1, len(rows) + 1))

@@ -5,6 +5,7 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
+from references.packing import gzipped
 from references.warc_files import http, member, members, page, record
 
 from curation.sources.listing import SourceFile
@@ -69,7 +70,7 @@ def test_what_becomes_no_document_says_why():
         (record(http(b"<html></html>")), "text.empty"),
         (record(http(b"\x1f\x8b broken", "Content-Encoding: gzip")), "http.bad_encoding"),
         (record(b"no response"), "http.malformed"),
-        (record(http(gzip.compress(bytes(9_000_000)), "Content-Encoding: gzip")), "record.too_large"),
+        (record(http(gzipped(bytes(9_000_000)), "Content-Encoding: gzip")), "record.too_large"),
         (record(b"<p>" * 2_000_000), "record.too_large"),
         (record(http(b"<div>" * 9000)), "html.too_deep"),
         (record(b"\xff\xfe\xfa", "conversion"), "text.invalid_utf8"),

@@ -1,14 +1,13 @@
-import gzip
 import random
 import tracemalloc
 import zlib
 from collections.abc import Callable
-from functools import partial
 
 import pyarrow as pa
 import pytest
 import xxhash
 import zstandard
+from references.packing import gzipped
 
 from curation.sources.settings import Limits
 from curation.sources.unpack import CHUNK_BYTES, NOT_READABLE, FileFaultError, Packing, RawStream, unpack
@@ -16,7 +15,7 @@ from curation.sources.unpack import CHUNK_BYTES, NOT_READABLE, FileFaultError, P
 NOISE = random.Random(7).randbytes(1_200_000)
 DATA = NOISE + b'{"text": "a"}\n' * 200_000
 PACK: dict[Packing, Callable[[bytes], bytes]] = {
-    "gzip": partial(gzip.compress, mtime=0),
+    "gzip": gzipped,
     "zstd": zstandard.ZstdCompressor().compress,
     "plain": bytes,
 }
@@ -51,7 +50,7 @@ def test_reads_members_one_after_another(packing):
 
 
 def test_passes_over_zeros_after_a_gzip_member():
-    assert read(gzip.compress(b"a") + b"\0" * 3000 + gzip.compress(b"b") + b"\0" * 9, "gzip")[:2] == (b"ab", None)
+    assert read(gzipped(b"a") + b"\0" * 3000 + gzipped(b"b") + b"\0" * 9, "gzip")[:2] == (b"ab", None)
 
 
 def test_passes_over_skippable_zstd_frames():
@@ -72,18 +71,18 @@ def test_truncated_gives_what_was_there(packing, share):
 
 
 def test_a_damaged_gzip_gives_what_stands_before_the_damage():
-    packed = bytearray(gzip.compress(DATA))
+    packed = bytearray(gzipped(DATA))
     middle = len(packed) // 2
     packed[middle : middle + 5000] = b"\xff" * 5000
     found, fault, _ = read(bytes(packed), "gzip")
     assert fault is not None
     assert fault.reason == "file.corrupt"
-    intact = zlib.decompressobj(31).decompress(gzip.compress(DATA)[:middle])
+    intact = zlib.decompressobj(31).decompress(gzipped(DATA)[:middle])
     assert found[: len(intact)] == intact
 
 
 def test_a_wrong_checksum_loses_nothing_but_trust():
-    packed = gzip.compress(DATA)
+    packed = gzipped(DATA)
     found, fault, _ = read(packed[:-8] + b"\0\1\2\3" + packed[-4:], "gzip")
     assert found == DATA
     assert fault is not None
@@ -99,8 +98,8 @@ def test_a_damaged_zstd_is_corrupt():
 
 @pytest.mark.parametrize(
     ("data", "packing"),
-    [(b'{"text": "plain"}\n', "gzip"), (b'{"text": "plain"}\n', "zstd"), (gzip.compress(b"a"), "plain"),
-     (PACK["zstd"](b"a"), "plain"), (gzip.compress(b"a"), "zstd"), (PACK["zstd"](b"a"), "gzip")],
+    [(b'{"text": "plain"}\n', "gzip"), (b'{"text": "plain"}\n', "zstd"), (gzipped(b"a"), "plain"),
+     (PACK["zstd"](b"a"), "plain"), (gzipped(b"a"), "zstd"), (PACK["zstd"](b"a"), "gzip")],
 )  # fmt: skip
 def test_another_packing_than_the_name_says(data, packing):
     found, fault, _ = read(data, packing)
@@ -137,7 +136,7 @@ def test_a_bomb_is_cut_in_bounded_memory(packing):
 
 
 def test_an_absolute_bound_on_unpacked_bytes():
-    found, fault, _ = read(gzip.compress(DATA), "gzip", Limits(max_unpacked_bytes=1_000_000))
+    found, fault, _ = read(gzipped(DATA), "gzip", Limits(max_unpacked_bytes=1_000_000))
     assert fault is not None
     assert fault.reason == "file.bomb"
     assert len(found) <= 1_000_000
@@ -145,7 +144,7 @@ def test_an_absolute_bound_on_unpacked_bytes():
 
 def test_ordinary_repetition_is_no_bomb():
     data = b'{"text": "' + b"x" * 1000 + b'"}\n'
-    assert read(gzip.compress(data * 20_000), "gzip")[1] is None  # 20 MB, packed 250 times and more
+    assert read(gzipped(data * 20_000), "gzip")[1] is None  # 20 MB, packed 250 times and more
 
 
 @pytest.mark.parametrize("packing", PACK)
