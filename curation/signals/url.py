@@ -62,10 +62,10 @@ class Url:
 
     Columns: `domain_category` and `url_category` (string; the category whose list blocks the domain or the URL, null
     for none; of several the first in the alphabet), `is_blocked_domain` and `is_blocked_url` (bool), `host_category`
-    (string; the category that lists the host itself), `rps_doc_ut1_blacklist` (int64; all categories that list the host
-    itself, by the number that RedPajama-V2 gives to a set of those that count; the data set's own are with the thirteen
-    `REDPAJAMA_CATEGORIES`), `num_banned_words`, `num_banned_subwords` and `num_soft_words` (int32; different ones that
-    stand there). Without its list a column is null.
+    (string; the category that lists the host itself), `rps_doc_ut1_blacklist` (float64 as all of RedPajama-V2's; all
+    categories that list the host itself, by the number that it gives to a set of those that count; the data set's own
+    are with the thirteen `REDPAJAMA_CATEGORIES`), `num_banned_words`, `num_banned_subwords` and `num_soft_words`
+    (int32; different ones that stand there). Without its list a column is null.
 
     Attributes:
         lists: folder or file of domains and URLs, which every worker can read; None for none.
@@ -145,7 +145,7 @@ class Url:
                 ("domain_category", pa.string()),
                 ("url_category", pa.string()),
                 ("host_category", pa.string()),
-                ("rps_doc_ut1_blacklist", pa.int64()),
+                ("rps_doc_ut1_blacklist", pa.float64()),
                 ("is_blocked_domain", pa.bool_()),
                 ("is_blocked_url", pa.bool_()),
                 ("num_banned_words", pa.int32()),
@@ -194,10 +194,10 @@ class Url:
         of = (lists.domain_category, lists.domain_category, lists.url_category)
         domain, host, url = (_names(found[:, k], of[k], lists) for k in range(3))
         listed = found[:, 1] >= 0
-        number = np.zeros(len(batch), np.int64)
+        number = np.zeros(len(batch), np.float64)
         number[listed] = lists.domain_categories[found[listed, 1]]
         flags = [to_arrow(found[:, k] >= 0, batch.valid, pa.bool_()) for k in (0, 2)]
-        return [domain, url, host, to_arrow(number, listed, pa.int64()), *flags]
+        return [domain, url, host, to_arrow(number, listed, pa.float64()), *flags]
 
     def _count(self, texts: TextBatch, words: tuple[str, ...], around: int) -> NDArray[np.int32]:
         """Different words in each text; in `dclm` of those that `re.findall` gives, which do not overlap."""

@@ -127,7 +127,7 @@ class _Gzip:
             parts.append(chunk)
             num_bytes += len(chunk)
         if broken is None and not has_begun:
-            yield Member(start, parts[0] if len(parts) == 1 else b"".join(parts), self._base + self._place)
+            yield Member(start, b"".join(parts), self._base + self._place)
             return
         yield from _some(parts, None if has_begun else start)
         yield broken or End(self._base + self._place)

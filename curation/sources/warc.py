@@ -92,8 +92,7 @@ class _Framer:
                 yield record
                 return
             for part in (Begin(event.offset), Data(event.data), End(event.end)):
-                if part != Data(b""):
-                    yield from self.take(part)
+                yield from self.take(part)
         elif isinstance(event, Data):
             if self._marks[-1][0] == len(self._held) and event.data.startswith(_VERSION) and self._unfinished:
                 yield from self._abandon("warc.wrong_length", "the next member begins inside the record")

@@ -165,9 +165,6 @@ def find_signals() -> list[Any]:
 
 
 FAMILIES = [pytest.param(family, id=family.__name__.rpartition(".")[2]) for family in find_families()]
-PUBLISHED_CODES = {"rps_doc_ut1_blacklist"}
-"""Whole numbers that count nothing: each stands for something, under a name that another tool has published."""
-
 every_signal = pytest.mark.parametrize("signal", find_signals())
 every_family = pytest.mark.parametrize("family", FAMILIES)
 
@@ -230,7 +227,7 @@ def test_columns_have_good_names_and_types(signal: Any) -> None:
     for field in signal.schema:
         assert re.fullmatch("[a-z][a-z0-9_]*", field.name), field
         if pa.types.is_integer(field.type):
-            assert re.match("(num|min|max)_", field.name) or field.name in PUBLISHED_CODES, (
+            assert re.match("(num|min|max)_", field.name), (
                 f"{field.name} is a whole number, so it should be called num_*"
             )
             assert field.type in (pa.int32(), pa.int64()), field
